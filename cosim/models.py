@@ -1,0 +1,310 @@
+r"""The two training objectives of Section 2 and their closed forms (Eq. 1, 2, 3, 5, 6).
+
+X (n, p) holds n users and p items and is approximated by X A B^T with A and B (p, k). Everything
+here needs of X only its singular values and right singular vectors, X = U diag(sigma) V^T.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg, sparse
+
+from ._checks import (check_factors, check_int, check_lam, check_matrix, check_spectrum, check_vector,
+                      require)
+
+# Rows of a sparse X that are dense at one time.
+SLAB = 2000
+
+# Entries of V closer than this, relatively, count as equally large when the sign is chosen.
+SAME = 1e-6
+
+
+class Spectrum(NamedTuple):
+    """sigma (r,), decreasing and > 0, and V (p, r) with orthonormal columns."""
+
+    sigma: np.ndarray
+    V: np.ndarray
+
+
+class Factors(NamedTuple):
+    """A (p, k) makes user embeddings X A; row i of B (p, k) is the embedding of item i."""
+
+    A: np.ndarray
+    B: np.ndarray
+
+
+def spectrum(X, k: int | None = None) -> Spectrum:
+    r"""Singular values and right singular vectors of X, largest first.
+
+    .. math:: X^T X = V \,\mathrm{dMat}(\sigma_i^2)\, V^T
+
+    The p x p matrix X^T X is cheap for sparse X and costs a fraction of an SVD of X. The price:
+    squaring halves the digits of the *small* singular values. Those below
+    sigma_1 sqrt(max(n, p) eps), about 2e-6 sigma_1 at n = 20,000, cannot be told from zero here and
+    are left out; use `numpy.linalg.svd` where they matter.
+
+    Parameters
+    ----------
+    X : array or sparse array, shape (n, p)
+        The data; finite.
+    k : int, optional
+        How many to return, 1 <= k <= rank. Default: all that are not zero.
+
+    Returns
+    -------
+    Spectrum
+        sigma (k,) in the unit of X, decreasing and > 0, and V (p, k). The sign of a column is a
+        convention: the first of its largest entries (up to rounding) is positive.
+
+    Raises
+    ------
+    ValueError
+        If X is not finite or is zero, or `k` is out of range.
+
+    Source: Section 2.2, the SVD of X.
+
+    Examples
+    --------
+    >>> sigma, V = spectrum([[3, 0], [0, 2], [0, 0]])
+    >>> sigma
+    array([3., 2.])
+    """
+    X = check_matrix(X, "X")
+    n, p = X.shape
+    check_int(p if k is None else k, 1, p, "k")
+
+    squares, V = linalg.eigh(_gram(X), subset_by_index=None if k is None else [p - k, p - 1])
+    squares, V = squares[::-1], V[:, ::-1]
+    keep = squares > squares[0] * max(n, p) * np.finfo(float).eps
+    rank = np.count_nonzero(keep)
+    require(rank > 0, "X", "different from zero", f"entries of at most {abs(X).max():g}")
+    require(k is None or k == rank, "k", f"at most the rank of X, {rank}", k, "Lower k")
+
+    V = V[:, keep]
+    large = np.abs(V) > (1 - SAME) * np.abs(V).max(axis=0)
+    peaks = V[large.argmax(axis=0), np.arange(rank)]
+    return Spectrum(np.sqrt(squares[keep]), V * np.sign(peaks))
+
+
+def _gram(X):
+    """X^T X (p, p), dense. 0/1 data is counted in float32, which is exact below 2^24, slab by slab."""
+    if not sparse.issparse(X):
+        return X.T @ X
+    if X.shape[0] < 2**24 and (X.data == 1).all():
+        slabs = (X[i:i + SLAB].astype(np.float32).toarray() for i in range(0, X.shape[0], SLAB))
+        return sum(slab.T @ slab for slab in slabs).astype(np.float64)
+    return (X.T @ X).toarray()
+
+
+def solve_product(spec: Spectrum, lam: float, k: int) -> Factors:
+    r"""Minimize objective 1, the penalty on the product (Eq. 1), in closed form (Eq. 5).
+
+    .. math:: A B^T = V_k \,\mathrm{dMat}\!\left(\frac{1}{1 + \lambda/\sigma_i^2}\right)_k V_k^T
+
+    Only the product is determined. This returns the even split A = B; `rescale` gives every other
+    one, with the same loss and other cosines.
+
+    Parameters
+    ----------
+    spec : Spectrum
+        sigma (r,) and V (p, r) of the data.
+    lam : float
+        Penalty weight, > 0, in units of sigma squared.
+    k : int
+        Latent dimensions, 1 <= k <= r.
+
+    Returns
+    -------
+    Factors
+        A (p, k) and B (p, k), equal to each other; row i belongs to item i.
+
+    Raises
+    ------
+    ValueError
+        If `lam` or `k` is out of range, or `spec` is not a spectrum.
+
+    Source: Eq. 5; the closed form is due to Jin et al. (2021), arXiv:2105.12937.
+
+    Examples
+    --------
+    >>> A, B = solve_product(spectrum([[2, 0], [0, 1], [0, 0]]), lam=4, k=2)
+    >>> A @ B.T  # 1/(1 + 4/4) and 1/(1 + 4/1)
+    array([[0.5, 0. ],
+           [0. , 0.2]])
+    """
+    check_lam(lam)
+    sigma, V = check_spectrum(spec)
+    check_int(k, 1, sigma.size, "k")
+    sigma, V = sigma[:k], V[:, :k]
+
+    gain = 1 / (1 + lam / sigma**2)
+    A = V * np.sqrt(gain)  # V_k dMat(gain)^(1/2): scales column i
+    return Factors(A, A.copy())
+
+
+def solve_factors(spec: Spectrum, lam: float, k: int) -> Factors:
+    r"""Minimize objective 2, weight decay on each factor (Eq. 2), in closed form (Eq. 6).
+
+    .. math::
+        A = V_k \,\mathrm{dMat}\!\left(\sqrt{\tfrac{1}{\sigma_i}(1 - \lambda/\sigma_i)_+}\right)_k, \quad
+        B = V_k \,\mathrm{dMat}\!\left(\sqrt{\sigma_i (1 - \lambda/\sigma_i)_+}\right)_k
+
+    Directions with sigma <= lam are switched off: their columns are zero.
+
+    Parameters
+    ----------
+    spec : Spectrum
+        sigma (r,) and V (p, r) of the data.
+    lam : float
+        Penalty weight, > 0, in units of sigma (not squared, unlike in `solve_product`).
+    k : int
+        Latent dimensions, 1 <= k <= r.
+
+    Returns
+    -------
+    Factors
+        A (p, k) and B (p, k); X A and B carry the same column norms sqrt((sigma - lam)_+).
+
+    Raises
+    ------
+    ValueError
+        If `lam` or `k` is out of range, or `spec` is not a spectrum.
+
+    Source: Eq. 6; the closed form is due to Zheng, Ding and Nie (2018), arXiv:1804.05090.
+
+    Examples
+    --------
+    >>> A, B = solve_factors(spectrum([[2, 0], [0, 1], [0, 0]]), lam=1, k=2)
+    >>> A @ B.T  # 1 - 1/2 and 1 - 1/1
+    array([[0.5, 0. ],
+           [0. , 0. ]])
+    """
+    check_lam(lam)
+    sigma, V = check_spectrum(spec)
+    check_int(k, 1, sigma.size, "k")
+    sigma, V = sigma[:k], V[:, :k]
+
+    kept = np.maximum(0, 1 - lam / sigma)
+    return Factors(V * np.sqrt(kept / sigma), V * np.sqrt(sigma * kept))
+
+
+def rescale(factors: Factors, d) -> Factors:
+    r"""Rescale the latent dimensions: another solution with the same product (Eq. 3).
+
+    .. math:: \hat A^{(D)} = \hat A D, \qquad \hat B^{(D)} = \hat B D^{-1}
+
+    Parameters
+    ----------
+    factors : Factors
+        A (p, k) and B (p, k).
+    d : array, shape (k,)
+        The diagonal of D; finite and nowhere zero.
+
+    Returns
+    -------
+    Factors
+        A D and B D^-1; the arguments are left as they are.
+
+    Raises
+    ------
+    ValueError
+        If `d` has the wrong length, or an entry that is zero or not finite.
+
+    Source: Eq. 3.
+
+    Examples
+    --------
+    >>> A, B = rescale(Factors(np.ones((1, 2)), np.ones((1, 2))), [2, 4])
+    >>> A, B
+    (array([[2., 4.]]), array([[0.5 , 0.25]]))
+    """
+    A, B = check_factors(factors)
+    d = check_vector(d, A.shape[1], "d")
+    require((d != 0).all(), "d", "nonzero everywhere, so that D can be inverted",
+            f"zeros at {np.flatnonzero(d == 0)}", "Leave those dimensions out")
+    return Factors(A * d, B / d)
+
+
+def loss_product(X, factors: Factors, lam: float) -> float:
+    r"""Objective 1: squared error plus a penalty on the product (Eq. 1).
+
+    .. math:: \|X - X A B^T\|_F^2 + \lambda \|A B^T\|_F^2
+
+    Parameters
+    ----------
+    X : array or sparse array, shape (n, p)
+        The data.
+    factors : Factors
+        A (p, k) and B (p, k).
+    lam : float
+        Penalty weight, > 0, in units of sigma squared.
+
+    Returns
+    -------
+    float
+        The loss, in units of X squared, exact to about 1e-16 ||X||^2. No n x p matrix is formed.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or `lam` is out of range.
+
+    Source: Eq. 1.
+
+    Examples
+    --------
+    >>> loss_product([[2.0]], Factors(np.eye(1), np.eye(1) / 2), lam=4)  # (2 - 1)^2 + 4 (1/2)^2
+    2.0
+    """
+    X, A, B = _check_loss(X, factors, lam)
+    return float(_squared_error(X, A, B) + lam * np.sum((A.T @ A) * (B.T @ B)))
+
+
+def loss_factors(X, factors: Factors, lam: float) -> float:
+    r"""Objective 2: squared error plus weight decay on each factor (Eq. 2).
+
+    .. math:: \|X - X A B^T\|_F^2 + \lambda\,(\|X A\|_F^2 + \|B\|_F^2)
+
+    Parameters
+    ----------
+    X : array or sparse array, shape (n, p)
+        The data.
+    factors : Factors
+        A (p, k) and B (p, k).
+    lam : float
+        Penalty weight, > 0, in units of sigma.
+
+    Returns
+    -------
+    float
+        The loss, in units of X squared, exact to about 1e-16 ||X||^2. No n x p matrix is formed.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or `lam` is out of range.
+
+    Source: Eq. 2.
+
+    Examples
+    --------
+    >>> loss_factors([[2.0]], Factors(np.eye(1), np.eye(1) / 2), lam=4)  # 1 + 4 (2^2 + (1/2)^2)
+    18.0
+    """
+    X, A, B = _check_loss(X, factors, lam)
+    return float(_squared_error(X, A, B) + lam * (np.sum((X @ A) ** 2) + np.sum(B**2)))
+
+
+def _check_loss(X, factors, lam):
+    X = check_matrix(X, "X")
+    A, B = check_factors(factors)
+    require(A.shape[0] == X.shape[1], "A and B", f"matrices of {X.shape[1]} rows, one per column of X",
+            f"{A.shape[0]} rows")
+    check_lam(lam)
+    return X, A, B
+
+
+def _squared_error(X, A, B):
+    """||X - P B^T||^2 with P = X A, expanded so that P B^T (n, p) is never formed."""
+    P = X @ A
+    return (X * X).sum() - 2 * np.sum((X.T @ P) * B) + np.sum((P.T @ P) * (B.T @ B))
