@@ -2,6 +2,7 @@
 # make test      run all tests (builds the website first)
 # make serve     build, then serve at http://localhost:8000
 # make notebooks re-execute the chapters and save their outputs in place
+# make experiments  re-run the multi-seed measurements of the robustness chapter (about 10 minutes, can be interrupted)
 # make clean     remove everything that was made
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 SITE := _build/html
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
-.PHONY: book test serve notebooks clean
+.PHONY: book test serve notebooks experiments clean
 .DELETE_ON_ERROR:
 
 # The environment is made anew whenever what it is made from changes.
@@ -26,8 +27,7 @@ book: $(VENV)/ready
 	@echo "The book is at $(CURDIR)/$(SITE)/index.html"
 
 test: book
-	$(BIN)/python -m pytest --doctest-modules --nbval --nbval-sanitize-with tests/nbval-sanitize.cfg \
-		--numprocesses 2 --dist loadfile cosim tests $(NOTEBOOKS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 serve: book
 	$(BIN)/python -m http.server --directory $(SITE) 8000
@@ -44,6 +44,9 @@ notebooks: $(VENV)/ready
 		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=jupyter \
 		$(NOTEBOOKS)
 
+experiments: $(VENV)/ready
+	$(BIN)/python experiments/run.py
+
 clean:
-	rm -rf _build $(VENV) .pytest_cache *.egg-info
+	rm -rf _build experiments/.work $(VENV) .pytest_cache *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -15,6 +15,7 @@ Section 3, popularity             `standardize`, `weight_by_propensity`, `ppmi`
 Section 3, train for the cosine   `train_cosine`
 Section 4                         `simulate_clicks`
 Section 4, Figure 1               `show_similarity`
+drag D                            `explore`
 beyond the paper                  `same_cluster_auc`, `precision_at`, `claims.check`
 ================================  ============================================================
 
@@ -23,6 +24,7 @@ figures. The modules meet only in arrays.
 """
 
 from . import claims
+from .explorer import explore
 from .figures import show_similarity
 from .models import (Factors, Spectrum, loss_factors, loss_product, rescale, solve_factors,
                      solve_product, spectrum)
@@ -31,7 +33,7 @@ from .remedies import ppmi, project_back, standardize, train_cosine, weight_by_p
 from .similarity import cosine_similarity
 from .simulate import Clicks, simulate_clicks
 
-__all__ = ["Clicks", "Factors", "Spectrum", "claims", "cosine_similarity", "loss_factors",
+__all__ = ["Clicks", "Factors", "Spectrum", "claims", "cosine_similarity", "explore", "loss_factors",
            "loss_product", "ppmi", "precision_at", "project_back", "rescale",
            "same_cluster_auc", "show_similarity", "simulate_clicks", "solve_factors",
            "solve_product", "spectrum", "standardize", "train_cosine", "weight_by_propensity"]

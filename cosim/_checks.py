@@ -40,7 +40,6 @@ def check_matrix(X, argument):
     if sparse.issparse(X):
         require(X.dtype.kind in "buif", argument, "made of real numbers", f"dtype {X.dtype}")
         X = sparse.csr_array(X, dtype=np.float64, copy=True)
-        X.sum_duplicates()
     else:
         X = real_array(X, argument)
     require(X.ndim == 2 and min(X.shape) > 0, argument, "a matrix with at least one row and column",

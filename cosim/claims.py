@@ -40,6 +40,8 @@ def check(claim_id: str, left, right) -> None:
     !=    :math:`\max |left - right| > t s`              different by a relative margin
     ====  =============================================  =======================================
 
+    Source: this project; the ledger names the paper's place for each claim.
+
     Parameters
     ----------
     claim_id : str
@@ -55,8 +57,6 @@ def check(claim_id: str, left, right) -> None:
         If the shapes differ, or a side is empty, not finite or not made of numbers.
     AssertionError
         If the claim fails; the message gives the measured difference.
-
-    Source: this project; the ledger names the paper's place for each claim.
 
     Examples
     --------

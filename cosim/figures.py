@@ -19,6 +19,8 @@ def show_similarity(ax, S, cluster, *, title=None):
     Within a cluster the items keep the order they come in (from `simulate_clicks`: falling
     popularity). White lines separate the clusters.
 
+    Source: the panels of Figure 1.
+
     Parameters
     ----------
     ax : matplotlib Axes
@@ -39,8 +41,6 @@ def show_similarity(ax, S, cluster, *, title=None):
     ------
     ValueError
         If the shapes do not fit, or S leaves [-1, 1], where the colours end.
-
-    Source: the panels of Figure 1.
     """
     S = check_similarity(S)
     largest = np.abs(S).max()

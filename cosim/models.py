@@ -43,6 +43,8 @@ def spectrum(X, k: int | None = None) -> Spectrum:
     sigma_1 sqrt(max(n, p) eps), about 2e-6 sigma_1 at n = 20,000, cannot be told from zero here and
     are left out; use `numpy.linalg.svd` where they matter.
 
+    Source: Section 2.2, the SVD of X.
+
     Parameters
     ----------
     X : array or sparse array, shape (n, p)
@@ -60,8 +62,6 @@ def spectrum(X, k: int | None = None) -> Spectrum:
     ------
     ValueError
         If X is not finite or is zero, or `k` is out of range.
-
-    Source: Section 2.2, the SVD of X.
 
     Examples
     --------
@@ -104,6 +104,8 @@ def solve_product(spec: Spectrum, lam: float, k: int) -> Factors:
     Only the product is determined. This returns the even split A = B; `rescale` gives every other
     one, with the same loss and other cosines.
 
+    Source: Eq. 5; the closed form is due to Jin et al. (2021), arXiv:2105.12937.
+
     Parameters
     ----------
     spec : Spectrum
@@ -122,8 +124,6 @@ def solve_product(spec: Spectrum, lam: float, k: int) -> Factors:
     ------
     ValueError
         If `lam` or `k` is out of range, or `spec` is not a spectrum.
-
-    Source: Eq. 5; the closed form is due to Jin et al. (2021), arXiv:2105.12937.
 
     Examples
     --------
@@ -151,6 +151,8 @@ def solve_factors(spec: Spectrum, lam: float, k: int) -> Factors:
 
     Directions with sigma <= lam are switched off: their columns are zero.
 
+    Source: Eq. 6; the closed form is due to Zheng, Ding and Nie (2018), arXiv:1804.05090.
+
     Parameters
     ----------
     spec : Spectrum
@@ -169,8 +171,6 @@ def solve_factors(spec: Spectrum, lam: float, k: int) -> Factors:
     ------
     ValueError
         If `lam` or `k` is out of range, or `spec` is not a spectrum.
-
-    Source: Eq. 6; the closed form is due to Zheng, Ding and Nie (2018), arXiv:1804.05090.
 
     Examples
     --------
@@ -193,6 +193,8 @@ def rescale(factors: Factors, d) -> Factors:
 
     .. math:: \hat A^{(D)} = \hat A D, \qquad \hat B^{(D)} = \hat B D^{-1}
 
+    Source: Eq. 3.
+
     Parameters
     ----------
     factors : Factors
@@ -209,8 +211,6 @@ def rescale(factors: Factors, d) -> Factors:
     ------
     ValueError
         If `d` has the wrong length, or an entry that is zero or not finite.
-
-    Source: Eq. 3.
 
     Examples
     --------
@@ -229,6 +229,8 @@ def loss_product(X, factors: Factors, lam: float) -> float:
     r"""Objective 1: squared error plus a penalty on the product (Eq. 1).
 
     .. math:: \|X - X A B^T\|_F^2 + \lambda \|A B^T\|_F^2
+
+    Source: Eq. 1.
 
     Parameters
     ----------
@@ -249,8 +251,6 @@ def loss_product(X, factors: Factors, lam: float) -> float:
     ValueError
         If the shapes do not fit or `lam` is out of range.
 
-    Source: Eq. 1.
-
     Examples
     --------
     >>> loss_product([[2.0]], Factors(np.eye(1), np.eye(1) / 2), lam=4)  # (2 - 1)^2 + 4 (1/2)^2
@@ -264,6 +264,8 @@ def loss_factors(X, factors: Factors, lam: float) -> float:
     r"""Objective 2: squared error plus weight decay on each factor (Eq. 2).
 
     .. math:: \|X - X A B^T\|_F^2 + \lambda\,(\|X A\|_F^2 + \|B\|_F^2)
+
+    Source: Eq. 2.
 
     Parameters
     ----------
@@ -283,8 +285,6 @@ def loss_factors(X, factors: Factors, lam: float) -> float:
     ------
     ValueError
         If the shapes do not fit or `lam` is out of range.
-
-    Source: Eq. 2.
 
     Examples
     --------

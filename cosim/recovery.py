@@ -18,6 +18,8 @@ def same_cluster_auc(S, cluster) -> float:
 
     The area under the ROC curve over all pairs of items; a tie counts one half.
 
+    Source: Mann-Whitney U statistic divided by the number of comparisons.
+
     Parameters
     ----------
     S : array, shape (p, p)
@@ -34,8 +36,6 @@ def same_cluster_auc(S, cluster) -> float:
     ------
     ValueError
         If the shapes do not fit, or there are no pairs of either kind.
-
-    Source: Mann-Whitney U statistic divided by the number of comparisons.
 
     Examples
     --------
@@ -62,6 +62,8 @@ def precision_at(S, cluster, m: int) -> float:
     Where several items tie for the last places, each is equally likely to be taken: the result is
     the expectation, so that S = I gives chance and not an artefact of the item order.
 
+    Source: precision at m of information retrieval, over the items as queries.
+
     Parameters
     ----------
     S : array, shape (p, p)
@@ -80,8 +82,6 @@ def precision_at(S, cluster, m: int) -> float:
     ------
     ValueError
         If the shapes do not fit or `m` is out of range.
-
-    Source: precision at m of information retrieval, over the items as queries.
 
     Examples
     --------

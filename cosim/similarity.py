@@ -14,6 +14,8 @@ def cosine_similarity(E, F=None):
     Item–item: ``cosine_similarity(B)``; user–user: ``cosine_similarity(X @ A)``; user–item:
     ``cosine_similarity(X @ A, B)``; cosine of the raw columns: ``cosine_similarity(X.T)``.
 
+    Source: Eq. 4.
+
     Parameters
     ----------
     E : array or sparse array, shape (m, k)
@@ -31,8 +33,6 @@ def cosine_similarity(E, F=None):
     ValueError
         If the widths differ, or a row is zero (shorter than 1e-12 of the longest): it has no
         direction. The message names the rows.
-
-    Source: Eq. 4.
 
     Examples
     --------

@@ -33,6 +33,9 @@ def simulate_clicks(n: int, p: int, n_clusters: int, *, rng, cluster_probs=None,
     The paper gives the structure, beta_c ~ Unif(0.25, 1.5), a = 0.5 and the sizes. It leaves open
     p_c, the law of p_uc, and what PowerLaw means; every keyword but `rng` is such a choice.
 
+    Source: Section 4. Sampling by an exponential race: with independent E_i ~ Exp(1), the k smallest
+    of E_i / p_i are a successive sample of size k (Efraimidis and Spirakis 2006).
+
     Parameters
     ----------
     n, p, n_clusters : int
@@ -63,9 +66,6 @@ def simulate_clicks(n: int, p: int, n_clusters: int, *, rng, cluster_probs=None,
     ------
     ValueError
         If an argument is out of range or has the wrong shape.
-
-    Source: Section 4. Sampling by an exponential race: with independent E_i ~ Exp(1), the k smallest
-    of E_i / p_i are a successive sample of size k (Efraimidis and Spirakis 2006).
 
     Examples
     --------
@@ -126,13 +126,16 @@ def _race(preference, cluster, popularity, k_u, rng):
     n, p = len(k_u), len(cluster)
     items = np.empty(k_u.sum(), dtype=np.int32)
     start = np.concatenate([[0], np.cumsum(k_u)])
+    by_cluster = np.zeros((preference.shape[1], p))
+    by_cluster[cluster, np.arange(p)] = popularity
     for k in np.unique(k_u):
         same_k = np.flatnonzero(k_u == k)
         for users in np.array_split(same_k, -(-same_k.size * p // CHUNK)):
-            with np.errstate(divide="ignore"):  # a rate of 0 never arrives: its key is infinite
-                keys = rng.standard_exponential((users.size, p)) / (preference[users][:, cluster] * popularity)
-            first = np.argpartition(keys, k - 1, axis=1)[:, :k]
-            require(np.isfinite(np.take_along_axis(keys, first, axis=1)).all(), "max_items",
+            keys = rng.standard_exponential((users.size, p))
+            with np.errstate(divide="ignore", over="ignore"):  # rates of 0 never arrive: infinite keys
+                keys /= preference[users] @ by_cluster  # p_{u,c_i} p_i; the race needs no normalizing
+            first = np.argpartition(keys, k - 1, axis=1)[:, :k]  # the last of them arrives last
+            require(np.isfinite(keys[np.arange(users.size), first[:, -1]]).all(), "max_items",
                     "at most the number of items that a user can choose", k,
                     "Raise concentration or lower max_items")
             items[start[users][:, None] + np.arange(k)] = np.sort(first, axis=1)
