@@ -8,7 +8,7 @@ Two things can be wrong with a cosine of embeddings, and a remedy cures one or t
 import numpy as np
 from scipy import sparse
 
-from ._checks import ZERO_ROW, check_factors, check_int, check_matrix, require
+from ._checks import ZERO_ROW, check_factors, check_int, check_matrix, check_number, require
 
 # A column whose standard deviation is below this share of its largest entry is constant: the
 # rounding of the mean leaves about 1e-16 of it.
@@ -136,7 +136,7 @@ def weight_by_propensity(X, power: float):
            [0., 0.]])
     """
     X = check_matrix(X, "X")
-    _check_number(power, "power")
+    check_number(power, "power")
     require(X.min() >= 0, "X", ">= 0", X.min())
     propensity = np.asarray(X.mean(axis=0))
     never = np.flatnonzero(propensity == 0)
@@ -187,7 +187,7 @@ def ppmi(C, power: float):
     C = check_matrix(C, "C")
     require(C.shape[0] == C.shape[1], "C", "square, one row and column per item", f"shape {C.shape}")
     C = C.toarray() if sparse.issparse(C) else C
-    _check_number(power, "power")
+    check_number(power, "power")
     require(C.min() >= 0, "C", ">= 0", C.min())
     rows, columns = C.sum(axis=1), C.sum(axis=0)
     empty = np.flatnonzero((rows == 0) | (columns == 0))
@@ -251,9 +251,9 @@ def train_cosine(X, A, B, *, temperature: float, power: float, steps: int, rate:
     n, p = X.shape
     check_int(batch, 1, n, "batch")
     check_int(steps, 0, None, "steps")
-    _check_number(power, "power")
-    for value, name in (temperature, "temperature"), (rate, "rate"):
-        require(np.ndim(value) == 0 and 0 < value < np.inf, name, "a finite number > 0", value)
+    check_number(power, "power")
+    check_number(temperature, "temperature", above=0)
+    check_number(rate, "rate", above=0)
     require(len(A) == p, "A and B", f"matrices of {p} rows, one per column of X", f"{len(A)} rows")
     require(X.min() >= 0 and X.sum(axis=1).min() > 0, "X", ">= 0 with a click in every row",
             f"minimum {X.min()}, smallest row sum {X.sum(axis=1).min()}", "Leave users without clicks out")
@@ -282,7 +282,3 @@ def _directions(E):
 def _tangent(gradient, U, length):
     """The gradient through e -> e / |e|: its part along e is lost, the rest is divided by |e|."""
     return (gradient - np.sum(gradient * U, axis=1, keepdims=True) * U) / length
-
-
-def _check_number(value, argument):
-    require(np.ndim(value) == 0 and np.isfinite(value), argument, "a finite number", value)

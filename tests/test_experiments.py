@@ -29,7 +29,7 @@ def stored():
 @pytest.mark.parametrize("name, setting, seed, rows", [
     ("figure1", "fixed", 3, None), ("figure1", "concentration 3", 19, None), ("sensitivity", "max_items 50", 7, None),
     ("sensitivity", "activity_exponent 1", 0, None), ("retrieval", "default", 5, None),
-    ("recovery", "default", 11, 60), ("remedies", "default", 2, 14)])
+    ("recovery", "default", 11, 24), ("remedies", "default", 2, 9)])
 def test_sample_of_the_file_is_recomputed(stored, name, setting, seed, rows):
     count = 0
     for row in itertools.islice(getattr(measure, name)(setting, seed), rows):
@@ -91,7 +91,7 @@ def test_recall_by_hand():
 
 
 def tiny(task, folder):
-    measure.N, measure.P, measure.VARIANTS["default"] = 200, 40, dict(max_items=20)
+    measure.N, measure.P, measure.K, measure.VARIANTS["default"] = 200, 40, 10, dict(max_items=20)
     run.work(task, folder)
 
 
