@@ -1,8 +1,13 @@
 # make book      build the website, executing every chapter
 # make test      run all tests (builds the website first)
+# make offline  build, then pack the site into _build/cosim-book.zip, to read without a network
 # make serve     build, then serve at http://localhost:8000
 # make notebooks re-execute the chapters and save their outputs in place
 # make experiments  re-run the multi-seed measurements of the robustness chapter (about 10 minutes, can be interrupted)
+# make assignments  the student notebooks, one zip each, into release/ (see the chapter for teachers)
+# make grade     grade SUBMISSIONS=folder into OUT=folder; what is done already is not done again
+# make grade-trial  grade 100 made-up students and compare with what they were seeded with (about 5 minutes)
+# make slides    lecture slides from the chapters, into slides/
 # make clean     remove everything that was made
 
 PYTHON ?= python3
@@ -11,11 +16,11 @@ BIN := $(VENV)/bin
 SITE := _build/html
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
-.PHONY: book test serve notebooks experiments clean
+.PHONY: book test offline serve notebooks experiments assignments grade grade-trial slides clean
 .DELETE_ON_ERROR:
 
 # The environment is made anew whenever what it is made from changes.
-$(VENV)/ready: requirements.txt requirements-test.txt pyproject.toml
+$(VENV)/ready: requirements.txt requirements-grading.txt requirements-test.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cosim needs Python 3.11 or newer")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
@@ -29,6 +34,9 @@ book: $(VENV)/ready
 test: book
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
+offline: book
+	$(BIN)/python -c "import shutil; shutil.make_archive('_build/cosim-book', 'zip', '_build', 'html')"
+
 serve: book
 	$(BIN)/python -m http.server --directory $(SITE) 8000
 
@@ -36,7 +44,7 @@ serve: book
 notebooks: $(VENV)/ready
 	$(BIN)/jupyter nbconvert --to notebook --inplace --execute \
 		--ExecutePreprocessor.record_timing=False \
-		--CoalesceStreamsPreprocessor.enabled=True \
+		--NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor \
 		--ClearMetadataPreprocessor.enabled=True \
 		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec \
 		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=tags \
@@ -47,6 +55,24 @@ notebooks: $(VENV)/ready
 experiments: $(VENV)/ready
 	$(BIN)/python experiments/run.py
 
+# For a course of your own: MASTERS=folder with the masters, CLASS=class list (CSV) and SECRET=file for data of each student's own.
+RELEASE ?= release
+CLASSROOM = $(if $(MASTERS),--masters "$(MASTERS)") $(if $(CLASS),--class "$(CLASS)") $(if $(SECRET),--secret "$(SECRET)")
+
+assignments: $(VENV)/ready
+	$(BIN)/python assignments/classroom.py "$(RELEASE)" $(CLASSROOM)
+
+grade: $(VENV)/ready
+	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { echo "usage: make grade SUBMISSIONS=folder OUT=folder"; exit 2; }
+	$(BIN)/python assignments/grade.py "$(SUBMISSIONS)" "$(OUT)" $(CLASSROOM)
+
+grade-trial: $(VENV)/ready
+	rm -rf _trial
+	$(BIN)/python assignments/trial.py _trial
+
+slides: $(VENV)/ready
+	$(BIN)/python assignments/slides.py slides
+
 clean:
-	rm -rf _build experiments/.work $(VENV) .pytest_cache *.egg-info
+	rm -rf _build release slides _trial experiments/.work $(VENV) .pytest_cache *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

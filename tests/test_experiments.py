@@ -105,16 +105,16 @@ def test_resumes_after_an_interrupt_without_loss(tmp_path, monkeypatch):
     folder, whole = tmp_path / "interrupted", tmp_path / "whole"
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(run.tqdm, "update", interrupt_at_third_update)
-        run.run(TINY, folder, job=tiny)
+        run.run(TINY, folder, job=tiny, processes=1)
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*.json")}
     assert 3 <= len(before)
     (folder / "sensitivity-default-4.99.partial").write_text("[{")  # what a killed process leaves behind
 
-    run.run(TINY, folder, job=tiny)
+    run.run(TINY, folder, job=tiny, processes=1)
     assert len(list(folder.glob("*.json"))) == len(TINY)
     assert before == {path: path.stat().st_mtime_ns for path in before}  # nothing was done twice
 
-    run.run(TINY, whole, job=tiny)
+    run.run(TINY, whole, job=tiny, processes=1)
     for place in (folder, whole):
         assert run.assemble(TINY, place, place) == 6 * len(TINY)
     for name in ("experiments.csv", "experiments.json"):

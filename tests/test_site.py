@@ -4,11 +4,16 @@ Every page is visited once; what is seen there goes into one dictionary of facts
 below read. A missing browser or a missing site is a failure, not a reason to skip.
 """
 
+import gzip
 import json
+import random
 import re
 import shutil
 from functools import cache
+from importlib import resources
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 import guards
 import pytest
@@ -16,11 +21,14 @@ from bs4 import BeautifulSoup
 from guards import ROOT
 from playwright.sync_api import sync_playwright
 
+import cosim
+
 SITE = ROOT / "_build" / "html"
 CHAPTERS = [f"{entry}.html" for entry in guards.toc_entries(ROOT / "_toc.yml")]
 SEARCH = "search.html?q=cosine"  # finds something on every version of the book
 PAGES = [*CHAPTERS, "search.html", SEARCH, "genindex.html"]
-PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+SMALL, PHONE, DESKTOP = [{"width": width, "height": 844} for width in (320, 390, 1280)]
+FIRST_VIEW = 1_000_000  # bytes, compressed as a web server sends them
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
 
@@ -52,12 +60,14 @@ LOOK = r"""async () => {
   return {
     title: document.title,
     lang: document.documentElement.lang,
+    description: document.querySelector('meta[name=description]')?.content || '',
     headings: all('h1').filter(e => e.offsetParent).map(e => e.innerText),
     formulas: all('.math').length,
     typeset: all('mjx-container').length,
+    spoken: all('mjx-assistive-mml math').length,
     badly_typeset: all('mjx-merror, mjx-mtext[style*="red"]').map(e => e.closest('.math')?.innerText || e.innerText),
     raw_tex: text?.textContent.match(/.{0,30}(\$|\\\(|\\\[).{0,30}/g) || [],
-    cut_off: all('mjx-container').filter(cut).map(e => e.innerText.replace(/\s+/g, ' ').slice(0, 60)),
+    cut_off: all('article mjx-container').filter(cut).map(e => e.innerText.replace(/\s+/g, ' ').slice(0, 60)),
     images: all('img').filter(e => !e.closest('[aria-hidden=true]')).map(
       e => ({src: e.getAttribute('src').slice(-60), alt: e.alt, loaded: e.naturalWidth > 0})),
     results: all('#search-results li').length,
@@ -66,25 +76,62 @@ LOOK = r"""async () => {
 LOCAL = ("file", "data", "blob")
 WIDTH = "() => document.documentElement.scrollWidth"
 
+AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+# WCAG 2.2 A and AA, and best practice. What a colour decides is looked at in both themes, what the layout
+# decides at both widths. Code has some ten colours and thousands of words, and formulas have the colour of
+# their text: one word of each colour and one formula are enough.
+RUN_AXE = """async ({theme, only, without}) => {
+  document.documentElement.dataset.theme = document.documentElement.dataset.mode = theme;
+  document.getAnimations().forEach(e => e.finish());
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const seen = new Set();
+  for (const e of document.querySelectorAll('.highlight span[class], mjx-math'))
+    seen.has(e.className) ? e.dataset.again = '' : seen.add(e.className);
+  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+  const found = await axe.run({exclude: [['[data-again]']]}, {
+    runOnly: only ? {type: 'rule', values: only} : tags, resultTypes: ['violations'], preload: false,
+    rules: Object.fromEntries((without || []).map(rule => [rule, {enabled: false}]))});
+  return found.violations.flatMap(rule => rule.nodes.map(
+    node => `${rule.id}, ${theme}, ${innerWidth} px: ${node.html.slice(0, 150)}`));
+}"""
+COLOURS = ["color-contrast", "link-in-text-block"]
+
+
+def weight(urls):
+    """Bytes of these files, each once; pictures and fonts are compressed already."""
+    paths = {Path(url2pathname(urlsplit(url).path)) for url in urls}
+    return sum(len(data if path.suffix in (".png", ".woff", ".woff2") else gzip.compress(data))
+               for path in paths if path.is_file() for data in [path.read_bytes()])
+
 
 def look(browser, url):
     """Visit one page, on a phone and then on a desktop; return the facts."""
-    context = browser.new_context(viewport=PHONE, offline=True)
+    context = browser.new_context(viewport=PHONE, offline=True, color_scheme="light", reduced_motion="reduce")
     page = context.new_page()
-    external, errors = [], []
-    page.on("request", lambda request: urlsplit(request.url).scheme in LOCAL or external.append(request.url))
+    external, local, errors = [], [], []
+    page.on("request", lambda request: (local if urlsplit(request.url).scheme in LOCAL else external)
+            .append(request.url))
     page.on("requestfailed", lambda request: errors.append(f"{request.failure}: {request.url}"))
     page.on("console", lambda message: message.type == "error" and errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(url)
     if "?q=" in url:
         page.wait_for_selector("#search-results li", timeout=10_000)
+    page.evaluate("() => window.MathJax?.startup?.promise.then(() => 0)")
+    first_view = weight(url for url in local if url.startswith("file"))
     facts = page.evaluate(LOOK)
-    facts["widths"] = {PHONE["width"]: page.evaluate(WIDTH)}
+    page.add_script_tag(content=AXE)
+    widths = {}
+    for size in (SMALL, DESKTOP, PHONE):
+        page.set_viewport_size(size)
+        widths[size["width"]] = page.evaluate(WIDTH)
+    violations = page.evaluate(RUN_AXE, {"theme": "light"})
     page.set_viewport_size(DESKTOP)
-    facts["widths"][DESKTOP["width"]] = page.evaluate(WIDTH)
+    violations += page.evaluate(RUN_AXE, {"theme": "light", "without": COLOURS})
+    violations += page.evaluate(RUN_AXE, {"theme": "dark", "only": COLOURS})
     context.close()
-    return {**facts, "external": external, "errors": errors}
+    return {**facts, "widths": widths, "first_view": first_view, "violations": violations,
+            "external": external, "errors": errors}
 
 
 # --- checks: facts -> problems ----------------------------------------------------------------
@@ -104,6 +151,27 @@ def typesets_every_formula(facts):
     if facts["formulas"] != facts["typeset"]:
         found.append(f"{facts['formulas']} formulas, but {facts['typeset']} typeset")
     return found
+
+
+def speaks_every_formula(facts):
+    missing = facts["typeset"] - facts["spoken"]
+    return [f"{missing} formulas without MathML for a screen reader"] if missing else []
+
+
+def is_accessible(facts):
+    return facts["violations"]
+
+
+def loads_quickly(facts):
+    size = facts["first_view"]
+    return [f"the first view weighs {size / 1e6:.2f} MB"] if size > FIRST_VIEW else []
+
+
+def has_description(facts):
+    text = facts["description"]
+    if not 50 <= len(text) <= 200:
+        return [f"description of {len(text)} characters: {text!r}"]
+    return [f"TeX in the description: {text!r}"] if re.search(r"[$\\]", text) else []
 
 
 def describes_every_image(facts):
@@ -130,15 +198,17 @@ def has_title_language_and_heading(facts):
 
 
 CHECKS = [loads_nothing_from_elsewhere, runs_without_errors, typesets_every_formula, describes_every_image,
-          loads_every_image, never_scrolls_sideways, shows_formulas_whole, has_title_language_and_heading]
+          loads_every_image, never_scrolls_sideways, shows_formulas_whole, has_title_language_and_heading,
+          speaks_every_formula, is_accessible, loads_quickly, has_description]
 
 
 @pytest.fixture(scope="module")
 def browser():
-    path = shutil.which("chromium")
-    if not path:
-        pytest.fail("no chromium on the PATH, so the site was not tested: `apt-get install chromium`", pytrace=False)
     with sync_playwright() as playwright:
+        path = shutil.which("chromium") or playwright.chromium.executable_path
+        if not Path(path).is_file():
+            pytest.fail("no chromium, so the site was not tested: `apt-get install chromium` or "
+                        "`python -m playwright install chromium`", pytrace=False)
         with playwright.chromium.launch(executable_path=path, args=FLAGS) as browser:
             yield browser
 
@@ -163,6 +233,55 @@ def test_page(facts, page, check):
 
 def test_search_finds_pages_without_a_server(facts):
     assert facts(SEARCH)["results"] > 0
+
+
+def test_keyboard_reaches_text_and_solutions(browser, built):
+    page = browser.new_page(viewport=DESKTOP)
+    page.goto((built / "book/first-objective.html").as_uri())
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main-content"), "the first stop of Tab must lead to the text"
+    solution = page.locator(".solution.toggle-hidden").first
+    solution.locator(".toggle-button").focus()
+    page.keyboard.press("Enter")
+    assert page.locator(".solution.toggle").first.locator("p").last.is_visible()
+    assert page.locator("mjx-container[tabindex]").count() == 0, "a formula must be no stop of Tab"
+    page.close()
+
+
+def test_print_has_solutions_and_no_navigation(browser, built):
+    page = browser.new_page(viewport={"width": 680, "height": 900}, color_scheme="dark")
+    page.goto((built / "book/first-objective.html").as_uri())
+    page.evaluate("() => window.MathJax.startup.promise.then(() => 0)")
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".solution").count() == 4
+    for solution in page.locator(".solution").all():
+        assert solution.locator("p").last.is_visible()
+    for selector in ("#pst-primary-sidebar", "#pst-secondary-sidebar", ".prev-next-footer", ".copybtn", ".headerlink"):
+        assert not any(box.is_visible() for box in page.locator(selector).all()), selector
+    assert page.evaluate("() => document.documentElement.dataset.theme") == "light"
+    beyond = page.evaluate("() => [...document.querySelectorAll('article p, article img')]"
+                           ".filter(e => e.getBoundingClientRect().right > innerWidth).length")
+    assert not beyond, "text is cut off at the right edge of the paper"
+    page.close()
+
+
+@pytest.mark.parametrize("address", ["/x", "/book/latest/book/gone.html", "/book/latest/a/b/c/"])
+def test_404_leads_back_from_any_depth(browser, built, address):
+    """The site is served below /book/latest/, and the page of errors for whatever is not there."""
+    def serve(route):
+        path = built / urlsplit(route.request.url).path.removeprefix("/book/latest/").lstrip("/")
+        route.fulfill(path=path if path.is_file() else built / "404.html", status=200 if path.is_file() else 404)
+
+    page = browser.new_page()
+    page.route("http://book.test/**", serve)
+    page.goto(f"http://book.test{address}")
+    page.wait_for_load_state("networkidle")
+    links = [link.evaluate("e => e.href") for link in page.locator("a").all()]
+    base = "http://book.test/book/latest/" if address.startswith("/book") else "http://book.test/"
+    assert links == [base + "index.html", base + "search.html"]
+    page.close()
 
 
 # --- links and index, without a browser -------------------------------------------------------
@@ -193,6 +312,22 @@ def test_links_lead_somewhere(built):
     guards.assert_none(link_problems(built))
 
 
+def test_claims_and_equations_have_addresses(built):
+    ledger = cosim.claims.ledger()
+    page = (built / "book/claims.html").read_text(encoding="utf-8")
+    missing = [name for name in ledger["claims"] if f'id="claim-{name}"' not in page]
+    for number, equation in ledger["equations"].items():
+        page = (built / f"book/{equation['chapter']}.html").read_text(encoding="utf-8")
+        missing += [f"Eq. {number} in {equation['chapter']}"] * (f'id="eq-{number}"' not in page)
+    guards.assert_none(f"no anchor: {name}" for name in missing)
+
+
+def test_every_page_says_how_to_cite(built):
+    missing = [page for page in CHAPTERS
+               if '#cite-this-book">Cite this book' not in (built / page).read_text(encoding="utf-8")]
+    guards.assert_none(f"no link to how to cite: {page}" for page in missing)
+
+
 def test_search_index_knows_every_chapter(built):
     index = (built / "searchindex.js").read_text(encoding="utf-8")
     names = json.loads(re.search(r'"?docnames"?:\s*(\[.*?\])', index)[1])
@@ -202,8 +337,9 @@ def test_search_index_knows_every_chapter(built):
 # --- the checks themselves, on pages that are wrong on purpose --------------------------------
 
 HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page</title>
+<meta name="description" content="A page on which everything is as it should be, to test the tests.">
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="{css}">{mathjax}</head>
-<body><article><h1>A page</h1>"""
+<body><main><article><h1>A page</h1>"""
 DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
 GOOD = r"""<p>A formula <span class="math">\(a_1\)</span>, <code>$HOME</code>.</p>
 <div class="math">\[x = y \tag{1}\]</div>
@@ -230,6 +366,15 @@ WRONG = {
     "formula cut off at the left": (
         rf'<div class="math" style="direction: rtl; overflow: auto"><div>\[{LONG} \tag{{2}}\]</div></div>',
         shows_formulas_whole),
+    "unspoken formula": ("<mjx-container>x</mjx-container>", speaks_every_formula),
+    "pale text": ('<p style="color: #bbb">Pale.</p>', is_accessible),
+    "pale text in dark mode": ("<style>[data-theme=dark] p {color: #333; background: #222}</style><p>Pale.</p>",
+                               is_accessible),
+    "button without a name": ("<button></button>", is_accessible),
+    "heavy page": (f"<!-- {random.Random(0).randbytes(1_000_000).hex()} -->", loads_quickly),
+    "no description": ("<script>document.querySelector('meta[name=description]').remove()</script>", has_description),
+    "TeX in the description": (
+        r"<script>document.querySelector('meta[name=description]').content += '\\(D\\)'</script>", has_description),
     "second heading": ("<h1>Another page</h1>", has_title_language_and_heading),
     "no language": ("<script>document.documentElement.lang = ''</script>", has_title_language_and_heading),
     "TeX in the title": (r"<script>document.title = '\\(D\\)'</script>", has_title_language_and_heading),
@@ -243,7 +388,7 @@ def look_at(browser, built, tmp_path):
         mathjax = f'<script defer src="{(built / "_static/mathjax/tex-chtml.js").as_uri()}"></script>'
         head = HEAD.format(css=(built / "_static/cosim.css").as_uri(),
                            mathjax=mathjax if 'class="math"' in body else "")
-        path.write_text(head + body + "</article></body></html>", encoding="utf-8")
+        path.write_text(head + body + "</article></main></body></html>", encoding="utf-8")
         return look(browser, path.as_uri())
 
     return look_at

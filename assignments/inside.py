@@ -1,0 +1,118 @@
+"""What runs inside the sandbox, next to the student's code.
+
+It is started with `python -c`, reads one job (JSON) from standard input and writes one result to the descriptor that
+was standard output. Nothing it says is trusted: the grader reads it as data, up to a limit, and checks the values.
+"""
+import io
+import json
+import os
+import shutil
+import signal
+import sys
+
+SOURCE_OF_FONTS = "/tmp/fonts"  # matplotlib's list of fonts, made once outside: saves seconds per notebook
+
+
+def execute(job):
+    """Run the cells in a kernel; return for each whether it ran, whether it failed, and its outputs."""
+    sys.modules["rfc3987_syntax"] = None  # jsonschema would load this grammar, for a second, and nothing here needs it
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+    from nbclient.exceptions import DeadKernelError
+    from nbformat import v4
+
+    replies = {}
+
+    class Client(NotebookClient):
+        printed = 0
+
+        def process_message(self, msg, cell, cell_index):
+            self.printed += len(json.dumps(msg["content"], default=str))
+            if self.printed > job["output"]:
+                finish(json.dumps({"stopped": "output", "cell": cell_index}).encode())
+            return super().process_message(msg, cell, cell_index)
+
+    nb = v4.new_notebook(cells=[v4.new_code_cell(source) for source in job["cells"]])
+    client = Client(
+        nb, kernel_manager_class=AsyncKernelManager, kernel_name="python3", timeout=job["cell_seconds"],
+        interrupt_on_timeout=True, allow_errors=True, record_timing=False,
+        error_on_timeout={"ename": "CellTimeoutError", "evalue": "stopped: it took too long", "traceback": []},
+        on_cell_executed=lambda cell, cell_index, execute_reply: replies.update({cell_index: execute_reply["content"]}),
+    )
+    stopped = None
+    try:
+        client.execute()
+    except DeadKernelError:
+        stopped = "died"
+    cells = []
+    for i, cell in enumerate(nb.cells):
+        reply = replies.get(i, {})
+        outputs = list(cell.outputs)
+        late = reply.get("ename") == "CellTimeoutError"
+        if late:
+            outputs = [o for o in outputs if o["output_type"] != "error"]
+        if late or reply.get("status") == "error" and not any(o["output_type"] == "error" for o in outputs):
+            outputs.append(v4.new_output("error", ename=reply["ename"], evalue=reply["evalue"], traceback=[]))
+        cells.append({"ran": bool(reply), "outputs": outputs})
+    return json.dumps({"stopped": stopped, "cell": len(replies), "cells": cells}).encode()
+
+
+def probe(job):
+    """Run the student's cells in this interpreter, without the tests, and return the arrays that `verify` asks for."""
+    import numpy as np
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    def too_long(*_):
+        raise TimeoutError("stopped: it took too long")
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell = InteractiveShell.instance(config=config)
+    signal.signal(signal.SIGALRM, too_long)
+    for source in job["cells"]:
+        signal.alarm(job["cell_seconds"])
+        shell.run_cell(source, store_history=False)
+        signal.alarm(0)
+    module = {"__name__": "verify"}
+    exec(compile(job["probe"], "verify", "exec"), module)
+    signal.alarm(job["cell_seconds"])
+    arrays = module["probe"](shell.user_ns, job["seed"])
+    signal.alarm(0)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def hello(job):
+    """Report what can be seen from here, for the test that the grader makes of its sandbox."""
+    import socket
+
+    import ipykernel  # noqa: F401
+    import numpy  # noqa: F401
+
+    try:
+        socket.create_connection(("127.0.0.1", job["port"]), timeout=5).close()
+        network = True
+    except OSError:
+        network = False
+    processes = [p for p in os.listdir("/proc") if p.isdigit()]
+    seen = [p for p in job["paths"] if os.path.exists(p)]
+    return json.dumps({"network": network, "processes": len(processes), "seen": seen, "environ": dict(os.environ)}).encode()
+
+
+def finish(data):
+    RESULT.write(data)
+    RESULT.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    RESULT = os.fdopen(os.dup(1), "wb")  # not inherited by the kernel
+    JOB = json.load(sys.stdin)
+    NULL = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(NULL, descriptor)
+    if os.path.isdir(SOURCE_OF_FONTS):
+        shutil.copytree(SOURCE_OF_FONTS, os.environ["MPLCONFIGDIR"], dirs_exist_ok=True)
+    finish({"execute": execute, "probe": probe, "hello": hello}[JOB["what"]](JOB))

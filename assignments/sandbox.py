@@ -1,0 +1,163 @@
+"""Run untrusted Python in bubblewrap: no network, no files but the interpreter's, and limits on everything.
+
+The job goes in by standard input and the result comes back by standard output, cut at a limit, so the sandbox has no
+place outside its own memory to write to. When it ends, or is ended, every process in it ends.
+"""
+import itertools
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+INSIDE = Path(__file__).with_name("inside.py").read_text()
+USERS = itertools.count()  # root gives every run a user id of its own, so that the limit on processes is per run
+
+
+class Limits(NamedTuple):
+    """What one submission may use. `cell_seconds` is for a cell, `seconds` for everything."""
+
+    cell_seconds: int = 60
+    seconds: int = 300
+    memory: int = 3 * 2**30  # bytes, all processes together
+    output: int = 10 * 2**20  # bytes of notebook output
+    processes: int = 128
+
+
+class Unavailable(Exception):
+    """There is no working sandbox here."""
+
+
+def run(job: dict, limits: Limits, fonts: Path | None = None, sandboxed: bool = True) -> tuple[str | None, bytes]:
+    """Run one job; return why it was ended (None: it ended by itself) and what it wrote."""
+    data = json.dumps(job | {"cell_seconds": limits.cell_seconds, "output": limits.output}).encode()
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryDirectory() as home:
+        stdin.write(data)
+        stdin.seek(0)
+        command = _bubblewrap(limits, fonts) if sandboxed else [*_limits(limits), sys.executable, "-I", "-c", INSIDE]
+        process = subprocess.Popen(
+            command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=home,
+            env=None if sandboxed else _environment(home), start_new_session=True,
+        )
+        try:
+            return _read(process, limits)
+        finally:
+            _end(process)
+
+
+def check(paths: list[Path], limits: Limits, fonts: Path | None = None) -> None:
+    """Raise Unavailable unless the sandbox works here and hides the network, the processes and `paths`."""
+    if not shutil.which("bwrap"):
+        raise Unavailable("bubblewrap is not installed (Debian, Ubuntu: apt-get install bubblewrap; Fedora: dnf install bubblewrap)")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        job = {"what": "hello", "port": server.getsockname()[1], "paths": [str(p.resolve()) for p in paths]}
+        why, data = run(job, limits, fonts)
+    if why or not data:
+        command = _bubblewrap(limits, fonts)
+        command[-1] = "import numpy, ipykernel"
+        error = subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
+        raise Unavailable(f"bubblewrap does not work here: {error or why or 'no answer'}")
+    saw = json.loads(data)
+    if saw["network"] or saw["seen"] or saw["processes"] > 10 or set(saw["environ"]) - set(_environment("")) - {"PWD"}:
+        raise Unavailable(f"bubblewrap does not hide everything here: {saw}")
+
+
+def _environment(home: str) -> dict[str, str]:
+    return {
+        "PATH": "/usr/bin:/bin", "HOME": home, "MPLCONFIGDIR": f"{home}/matplotlib", "IPYTHONDIR": f"{home}/ipython",
+        "LANG": "C.UTF-8", "LC_CTYPE": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg",
+    }
+
+
+def _limits(limits: Limits) -> list[str]:
+    # Address space is not memory: threads and BLAS reserve far more than they use. The watch in _read counts memory.
+    processes = limits.processes
+    if os.geteuid():  # the limit counts everything that this user runs
+        processes += sum(p.info["num_threads"] or 0 for p in psutil.process_iter(["num_threads"]))
+    return [
+        "prlimit", f"--as={limits.memory + 2 * 2**30}", f"--fsize={2**28}", f"--nproc={processes}", "--core=0", "--nofile=512",
+        f"--cpu={limits.seconds}",
+    ]
+
+
+def _bubblewrap(limits: Limits, fonts: Path | None) -> list[str]:
+    command = [
+        "bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+        "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
+        "--size", str(2**26), "--perms", "1777", "--tmpfs", "/dev/shm", "--size", str(2**28), "--perms", "1777", "--tmpfs", "/tmp",
+    ]
+    for name, value in _environment("/tmp").items():
+        command += ["--setenv", name, value]
+    for place in ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache"):
+        path = Path(place)
+        if path.is_symlink():
+            command += ["--symlink", str(path.readlink()), place]
+        elif path.exists():
+            command += ["--ro-bind", place, place]
+    python = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent}
+    for place in sorted(p for p in python if not p.is_relative_to("/usr")):
+        for parent in reversed(place.parents[:-1]):
+            command += ["--perms", "0755", "--dir", str(parent)]
+        command += ["--ro-bind", str(place), str(place)]
+    if fonts:
+        command += ["--ro-bind", str(fonts), "/tmp/fonts"]
+    # All that is mounted is read-only but /tmp and /dev/shm, which are small and in memory.
+    command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
+    if os.geteuid() == 0:  # become nobody in there: to root, the limit on processes does not apply
+        user = str(61_000 + next(USERS) % 1000)
+        command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+        command += ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--inh-caps=-all"]
+    else:
+        command.insert(1, "--unshare-user")
+    return [*command, *_limits(limits), sys.executable, "-I", "-c", INSIDE]
+
+
+def _read(process: subprocess.Popen, limits: Limits) -> tuple[str | None, bytes]:
+    """Read until the end of the output or the breach of a limit."""
+    data, deadline, look = bytearray(), time.monotonic() + limits.seconds, 0.0
+    while True:
+        if select.select([process.stdout], [], [], 0.2)[0]:
+            chunk = os.read(process.stdout.fileno(), 2**16)
+            if not chunk:
+                return None, bytes(data)
+            data += chunk
+        now = time.monotonic()
+        if len(data) > 4 * limits.output:
+            return "output", b""
+        if now > deadline:
+            return "timeout", b""
+        if now > look:
+            look = now + 0.2
+            if _memory(process.pid) > limits.memory:
+                return "memory", b""
+
+
+def _memory(pid: int) -> int:
+    total = 0
+    try:
+        for process in psutil.Process(pid).children(recursive=True):
+            try:
+                total += process.memory_info().rss
+            except psutil.Error:
+                pass
+    except psutil.Error:
+        pass
+    return total
+
+
+def _end(process: subprocess.Popen) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.stdout.close()
+    process.wait()

@@ -1,0 +1,82 @@
+"""Grade a class of made-up students whose grades are known: `python assignments/trial.py OUT` (or `make grade-trial`).
+
+The hand-ins are the model solutions, the untouched notebooks, and every seeded mistake and other right way in
+`mistakes.py`, each on data of its own. The run fails if one grade is not exactly as seeded, or if it takes too long.
+"""
+import argparse
+import csv
+import itertools
+import runpy
+import subprocess
+import sys
+import tempfile
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import classroom
+import jupytext
+import nbformat
+import seeded
+from nbgrader.utils import is_grade, is_solution
+
+
+def variants(master: Path) -> list[tuple[str, str | None, dict[str, int] | None]]:
+    """(name, text of the master as changed, points lost) of everything a made-up student can hand in; None: nothing done."""
+    text = master.read_text()
+    listed = runpy.run_path(str(master.with_name("mistakes.py")))
+    made = [("model", text, {}), ("untouched", None, None)]
+    made += [(mistake.name, seeded.change(text, mistake), mistake.loses) for mistake in listed["MISTAKES"]]
+    return made + [(other.name, seeded.change(text, other), {}) for other in listed["ALTERNATIVES"]]
+
+
+def choose(count: int) -> list[tuple[str, Path, tuple]]:
+    """`count` hand-ins, the assignments in turn, each going round its variants."""
+    rounds = [itertools.cycle([(master, variant) for variant in variants(master)]) for master in classroom.masters().values()]
+    turns = itertools.cycle(rounds)
+    return [(f"student{i:03}", *next(next(turns))) for i in range(count)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, help="folder, made anew")
+    parser.add_argument("--count", type=int, default=100, help="hand-ins")
+    parser.add_argument("--minutes", type=float, default=10, help="time allowed for grading them")
+    args = parser.parse_args()
+    if args.out.exists() and any(args.out.iterdir()):
+        parser.error(f"{args.out} must be empty")
+    submissions, grades, secret = args.out / "submissions", args.out / "grades", args.out / "secret"
+    submissions.mkdir(parents=True)
+    secret.write_text("a secret for made-up students\n")
+    expected = {}
+    with tempfile.TemporaryDirectory() as course:
+        released = {slug: classroom.convert(Path(course), master) for slug, master in classroom.masters().items()}
+        for student, master, (name, text, lost) in choose(args.count):
+            slug = master.stem
+            nb = classroom.set_seed(deepcopy(released[slug]), classroom.student_seed(student, classroom.read_secret(secret)))
+            answers = {} if text is None else {classroom.grade_id(c): c.source for c in jupytext.reads(text, fmt="md:myst").cells if is_solution(c)}
+            for cell in nb.cells:
+                cell.source = answers.get(classroom.grade_id(cell), cell.source)
+            points = {classroom.grade_id(c): c.metadata.nbgrader.points for c in nb.cells if is_grade(c) and not is_solution(c)}
+            expected[student] = name, slug, {q: 0 if lost is None else most - lost.get(q, 0) for q, most in points.items()}
+            (submissions / student).mkdir()
+            nbformat.write(nb, submissions / student / f"{slug}.ipynb")
+    start = time.monotonic()
+    command = [sys.executable, str(classroom.HERE / "grade.py"), str(submissions), str(grades), "--secret", str(secret)]
+    subprocess.run(command, check=True)
+    minutes = (time.monotonic() - start) / 60
+    wrong = 0
+    with (grades / "grades.csv").open(newline="") as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    for student, (name, slug, points) in expected.items():
+        row = rows.get(student, {"status": "lost"})
+        got = {q: row.get(f"{slug}:{q}") for q in points}
+        if row["status"] != "ok" or got != {q: f"{p:g}" for q, p in points.items()}:
+            wrong += 1
+            print(f"{student} ({slug}, {name}): {row['status']} {row.get('note', '')}\n  got {got}\n  for {points}")
+    print(f"{len(expected) - wrong} of {len(expected)} graded exactly as seeded, in {minutes:.1f} minutes")
+    sys.exit(bool(wrong or len(rows) != len(expected) or minutes > args.minutes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""What Jupyter Book leaves out of a website that is small, works without a network and can be cited.
+
+A Sphinx extension, named in _config.yml. Nothing here changes what a chapter says.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from html import escape
+from pathlib import Path
+from urllib.parse import urljoin
+
+from docutils import nodes
+
+ABOUT = ("An executable companion to 'Is Cosine-Similarity of Embeddings Really About Similarity?': "
+         "every statement of the paper checked by a cell that you can run.")
+
+# What no page loads: source maps, fonts in formats that every browser skips, and of MathJax all but
+# one component and its fonts. A page that needs a dropped file fails the tests.
+UNUSED = ["**/*.map", "**/*.ttf", "**/fa-brands-400.woff2", "**/fa-regular-400.woff2"]
+MATHJAX_USED = ("tex-chtml.js", "output/chtml/fonts/woff-v2/")
+
+
+def prune(static):
+    for path in [path for pattern in UNUSED for path in static.glob(pattern)]:
+        path.unlink()
+    # Icons are drawn with the theme's icon font; this script would draw them again, for half a megabyte.
+    (static / "scripts/fontawesome.js").write_text("", encoding="utf-8")
+    mathjax = static / "mathjax"
+    for path in sorted(mathjax.rglob("*"), reverse=True):  # folders after what is in them
+        if path.is_file() and not path.relative_to(mathjax).as_posix().startswith(MATHJAX_USED):
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def build_wheel(root, folder):
+    """cosim as one file, for notebooks that are run outside the repository."""
+    with tempfile.TemporaryDirectory() as copy:  # setuptools leaves its working files beside the sources
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(root / name, copy)
+        shutil.copytree(root / "cosim", Path(copy, "cosim"), ignore=shutil.ignore_patterns("__pycache__"))
+        subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
+                        "--disable-pip-version-check", "--wheel-dir", folder, copy], check=True)
+
+
+def finish(app, exception):
+    if exception is None and app.builder.format == "html":
+        static = Path(app.outdir, "_static")
+        prune(static)
+        build_wheel(Path(app.srcdir), static)
+
+
+def set_address(app, config):
+    """The site's address follows from the repository's; without one there is nothing that a button could open."""
+    repository = config.html_theme_options.get("repository_url", "")
+    if not repository:
+        config.html_theme_options["launch_buttons"] = {}
+    github = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+?)/?", repository)
+    if github and not config.html_baseurl:
+        config.html_baseurl = f"https://{github[1].lower()}.github.io/{github[2]}/latest/"
+
+
+def description(doctree):
+    """What the chapter says that it checks, else the page's first paragraph; never with a formula."""
+    paragraphs = [" ".join(node.astext().split()) for node in doctree.findall(nodes.paragraph)
+                  if not any(node.findall(nodes.math))] if doctree else []
+    checked = [text for text in paragraphs if text.startswith("Checked here")]
+    text = next((text for text in checked + paragraphs if len(text) >= 60 and not text.startswith("Paper:")), ABOUT)
+    return text if len(text) <= 200 else text[:199].rsplit(" ", 1)[0] + " …"
+
+
+def complete_page(app, pagename, templatename, context, doctree):
+    """Description and social card, a link to how to cite, and no script for icons."""
+    site = app.config.html_baseurl
+    tags = {"description": description(doctree), "og:description": description(doctree), "og:type": "article",
+            "og:title": re.sub(r"<[^>]*>", "", context.get("title", "")), "og:site_name": app.config.html_title}
+    if site:
+        tags["og:url"] = urljoin(site, app.builder.get_target_uri(pagename))
+        pictures = [node["uri"] for node in doctree.findall(nodes.image)] if doctree else []
+        pictures = [uri for uri in pictures if uri in app.builder.images] or list(app.builder.images)
+        if pictures:
+            tags["og:image"] = urljoin(site, f"_images/{app.builder.images[pictures[0]]}")
+    context["metatags"] = context.get("metatags", "") + "".join(
+        f'\n<meta {"property" if ":" in name else "name"}="{name}" content="{escape(text)}" />'
+        for name, text in tags.items())
+    cite = context["pathto"]("book/bibliography").rstrip("#") + "#cite-this-book"
+    context["theme_extra_footer"] = f'{app.config.html_theme_options["extra_footer"]} <a href="{cite}">Cite this book</a>.'
+
+
+def load_figures_late(app, doctree):
+    """A figure far down a page is fetched when the reader comes near."""
+    for node in doctree.findall(nodes.image):
+        node["loading"] = "lazy"
+
+
+def anchor_equations(app, doctree):
+    r"""A formula that has the paper's number, \tag{5}, gets the anchor #eq-5, once on each page."""
+    for node in doctree.findall(nodes.math_block):
+        number = re.search(r"\\tag\{(\w+)\}", node.astext())
+        if number and f"eq-{number[1]}" not in doctree.ids:
+            node["ids"].append(f"eq-{number[1]}")
+            doctree.ids[f"eq-{number[1]}"] = node
+
+
+def setup(app):
+    app.connect("config-inited", set_address)
+    app.connect("doctree-read", load_figures_late)
+    app.connect("doctree-read", anchor_equations)
+    app.connect("html-page-context", complete_page, priority=900)
+    app.connect("build-finished", finish, priority=900)  # after MathJax was copied
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,38 @@
+// What the theme leaves undone for readers who use a keyboard or a screen reader, or who print.
+
+// A box that scrolls must be reachable by Tab, but only while there is something to scroll: that changes with the
+// window, when a solution is opened, and when formulas are typeset.
+const boxes = new ResizeObserver(entries => {
+  for (const {target} of entries) {
+    const {overflowX, overflowY} = getComputedStyle(target), scrolls = /auto|scroll/;
+    const wide = target.scrollWidth > target.clientWidth && scrolls.test(overflowX);
+    const high = target.scrollHeight > target.clientHeight && scrolls.test(overflowY);
+    if (wide || high) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+const observe = selector => document.querySelectorAll(selector).forEach(box => boxes.observe(box));
+
+addEventListener("load", () => {
+  // The link around the book's title stands outside of every landmark.
+  const logo = document.querySelector(".navbar-brand")?.parentElement;
+  logo?.setAttribute("role", "navigation");
+  logo?.setAttribute("aria-label", "First page");
+  observe("pre, .pst-scrollable-table-container, .cell_output .output, dl.py table");
+  const typeset = window.MathJax?.startup?.promise;
+  typeset?.then(() => observe("div.math, span.math, mjx-container[display=true]"));
+});
+
+// The theme opens solutions for printing; code that is folded is opened here. Paper is white.
+const closed = new Set();
+let theme;
+addEventListener("beforeprint", () => {
+  document.querySelectorAll("details:not([open])").forEach(box => { closed.add(box); box.open = true; });
+  theme = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+});
+addEventListener("afterprint", () => {
+  closed.forEach(box => box.open = false);
+  closed.clear();
+  document.documentElement.dataset.theme = theme;
+});

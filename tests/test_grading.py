@@ -1,0 +1,577 @@
+"""The grader meets what students may hand in: each gets what it deserves, and no other grade changes."""
+
+import csv
+import html
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+GRADE = ROOT / "assignments" / "grade.py"
+TRIAL = ROOT / "assignments" / "trial.py"
+RELEASE = ROOT / "assignments" / "classroom.py"
+LIMITS = ["--cell-seconds", "10", "--seconds", "45", "--memory", "800", "--output", "5"]
+
+META = ":nbgrader: {{grade_id: {}, cell_type: code, grade: {}, locked: {}, solution: {}, task: false, schema_version: 3{}}}"
+SETUP = META.format("setup", "false", "true", "false", "")
+DOUBLE = META.format("double-answer", "false", "false", "true", "")
+DOUBLE_TEST = META.format("double", "true", "true", "false", ", points: 2")
+TOTAL = META.format("total-answer", "false", "false", "true", "")
+TOTAL_TEST = META.format("total", "true", "true", "false", ", points: 3")
+MASTER = f"""---
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# Two questions
+
+```{{code-cell}} ipython3
+{SETUP}
+
+import numpy as np
+
+STUDENT_SEED = 0
+data = np.random.default_rng(STUDENT_SEED).normal(size=9)
+```
+
+```{{code-cell}} ipython3
+{DOUBLE}
+
+def double(x):
+    ### BEGIN SOLUTION
+    zebra_factor_known_to_the_teacher = 2
+    return zebra_factor_known_to_the_teacher * np.asarray(x)
+    ### END SOLUTION
+```
+
+```{{code-cell}} ipython3
+{DOUBLE_TEST}
+
+np.testing.assert_allclose(double([1.0, 2.0]), [2.0, 4.0], err_msg="twice 1 is 2")
+### BEGIN HIDDEN TESTS
+giraffe = np.random.default_rng(1).normal(size=5)
+np.testing.assert_allclose(double(giraffe) - giraffe, giraffe, err_msg="double minus one is one")
+assert np.all(double(giraffe) == 2 * giraffe), "double must be exact"
+### END HIDDEN TESTS
+```
+
+```{{code-cell}} ipython3
+{TOTAL}
+
+def total(x):
+    ### BEGIN SOLUTION
+    return sum(okapi for okapi in np.asarray(x).ravel())
+    ### END SOLUTION
+```
+
+```{{code-cell}} ipython3
+{TOTAL_TEST}
+
+np.testing.assert_allclose(total([1.0, 2.0]), 3.0, err_msg="1 and 2 are 3")
+### BEGIN HIDDEN TESTS
+np.testing.assert_allclose(total(np.arange(9.0)), 36.0, err_msg="0 to 8 are 36")
+### END HIDDEN TESTS
+```
+
++++ {{"nbgrader": {{"grade_id": "why-prompt", "grade": false, "locked": true, "solution": false, "task": false, "schema_version": 3}}}}
+
+Why?
+
++++ {{"nbgrader": {{"grade_id": "why", "grade": true, "points": 1, "locked": false, "solution": true, "task": false, "schema_version": 3}}}}
+
+Because the walrus of the model answer says so.
+"""
+VERIFY = """
+import numpy as np
+
+def probe(ns, seed):
+    x = np.random.default_rng(seed).normal(size=7)
+    arrays = {}
+    for name in ("double", "total"):
+        try:
+            arrays[name] = np.asarray(ns[name](x.copy()), dtype=float)
+        except Exception:
+            pass
+    return arrays
+
+def verify(arrays, seed):
+    x = np.random.default_rng(seed).normal(size=7)
+    right = {"double": x + x, "total": np.sum(x)}
+    return {name: "wrong on other data" for name in right
+            if name not in arrays or arrays[name].shape != right[name].shape or not np.allclose(arrays[name], right[name])}
+"""
+RIGHT = {"double-answer": "def double(x):\n    return np.asarray(x) + np.asarray(x)", "total-answer": "def total(x):\n    return np.sum(x)"}
+WRONG = {"double-answer": "def double(x):\n    return 3 * np.asarray(x)", "total-answer": "def total(x):\n    return 7.0"}
+FULL, NONE = {"double": 2, "total": 3}, {"double": 0, "total": 0}
+ONLY_TOTAL = {"double": 0, "total": 3}
+ONE_WRONG = RIGHT | {"double-answer": WRONG["double-answer"]}
+
+
+def grader(*arguments, check=True, **environment):
+    result = subprocess.run(
+        [sys.executable, *map(str, arguments)], env=os.environ | environment, capture_output=True, text=True, check=False)
+    if check:
+        assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+def read_grades(out):
+    with (out / "grades.csv").open(newline="") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+def points(row):
+    return {name: int(row[f"tiny:{name}"]) for name in FULL} if row["total"] else None
+
+
+@pytest.fixture(scope="session")
+def masters(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("masters")
+    (folder / "tiny").mkdir()
+    (folder / "tiny" / "tiny.md").write_text(MASTER)
+    (folder / "tiny" / "verify.py").write_text(VERIFY)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def released(masters, tmp_path_factory):
+    out = tmp_path_factory.mktemp("release")
+    grader(RELEASE, out, "--masters", masters)
+    with zipfile.ZipFile(out / "tiny.zip") as archive:
+        return archive.read("tiny/tiny.ipynb").decode()
+
+
+def notebook(released, answers, first="", last=""):
+    """A student's notebook: the released one with answers, and perhaps a cell more at its start or end."""
+    nb = nbformat.reads(released, as_version=4)
+    for cell in nb.cells:
+        cell.source = answers.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
+    if first:
+        nb.cells.insert(0, nbformat.v4.new_code_cell(first))
+    if last:
+        nb.cells.append(nbformat.v4.new_code_cell(last))
+    return nb
+
+
+def is_test(cell):
+    return cell.metadata.get("nbgrader", {}).get("grade_id") in FULL
+
+
+def deleted(nb):
+    nb.cells = [cell for cell in nb.cells if not is_test(cell)]
+    return nb
+
+
+def edited(nb):
+    for cell in nb.cells:
+        if is_test(cell):
+            cell.source, cell.metadata.nbgrader.points = "pass", 100
+    return nb
+
+
+def stripped(nb):
+    for cell in nb.cells:
+        cell.metadata = {}
+    return nb
+
+
+PATCH = """
+import numpy.testing
+for name in dir(numpy.testing):
+    if name.startswith("assert"):
+        setattr(numpy.testing, name, lambda *a, **k: None)
+numpy.all = lambda *a, **k: True
+"""
+SLY_PATCH = """
+import numpy as np, numpy.testing
+honest = numpy.testing.assert_allclose
+def sly(a, b, **k):
+    if np.size(a) == 1 and np.ndim(a) == 1:  # looks like a check of the checker
+        honest(a, b, **k)
+numpy.testing.assert_allclose = sly
+real = np.all
+np.all = lambda x, **k: True
+"""
+TRANSFORMER = """
+import ast
+class Lenient(ast.NodeTransformer):
+    def visit_Assert(self, node):
+        return ast.Pass()
+    def visit_Expr(self, node):
+        return ast.Pass() if "assert" in ast.unparse(node) else node
+get_ipython().ast_transformers.append(Lenient())
+"""
+SEARCH = """
+import os
+found = []
+for folder, _, files in os.walk("/"):
+    if folder.startswith(("/proc", "/usr", "/lib", "/dev")) or "site-packages" in folder or "/lib/python" in folder:
+        continue
+    for name in files:
+        path = os.path.join(folder, name)
+        if name.endswith((".ipynb", ".db", ".csv", ".md")) and "/site-packages/" not in path:
+            found.append(path)
+for path in PATHS:
+    try:
+        found.append(open(path).read()[:50])
+    except OSError:
+        pass
+print("FOUND", found, sorted(k for k in os.environ if "SECRET" in k))
+"""
+SABOTAGE = """
+import os, sqlite3
+for path in PATHS:
+    for action in (lambda: open(path, "w").write("mine"), lambda: os.remove(path),
+                   lambda: sqlite3.connect(path).execute("update grade set auto_score = 100").connection.commit()):
+        try:
+            action()
+            print("WROTE", path)
+        except Exception as error:
+            pass
+"""
+LOOPBACK = """
+import socket
+for family, address in ((socket.AF_INET, ("127.0.0.1", PORT)), (socket.AF_INET6, ("::1", PORT))):
+    try:
+        socket.create_connection(address[:2], timeout=3).send(b"hello")
+        print("CONNECTED")
+    except OSError as error:
+        print("no way", type(error).__name__)
+"""
+LEFT = "import subprocess; subprocess.Popen(['sleep', '98765'], start_new_session=True)"
+OUTPUT = "for _ in range(2000):\n    print('x' * 10**6)"
+FILES = "with open('/tmp/full', 'wb') as file:\n    while True:\n        file.write(b'x' * 2**24)"
+MEMORY = "import numpy as np\nheld = [np.ones(2**24) for _ in range(40)]"
+HERD = "import os\nfor _ in range(10**4):\n    if os.fork() == 0:\n        import time\n        time.sleep(1000)"
+STUBBORN = "import time\nwhile True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass"
+SCRIPT = {"why": "<script>alert('marked')</script> <img src=x onerror=alert(1)> A reason."}
+
+
+@pytest.fixture(scope="session")
+def batch(masters, released, tmp_path_factory):
+    """Every submission of this module, graded in one run."""
+    base = tmp_path_factory.mktemp("hostile")
+    sub, out = base / "submissions", base / "out"
+    server = socket.create_server(("127.0.0.1", 0))
+    visitors = []
+
+    def listen():
+        try:
+            while True:
+                visitors.append(server.accept())
+        except OSError:
+            pass
+
+    threading.Thread(target=listen, daemon=True).start()
+    paths = [str(p) for p in (out / "course" / "gradebook.db", out / "grades.csv", masters / "tiny" / "tiny.md",
+                              sub / "a-right" / "tiny.ipynb", ROOT / "assignments" / "grade.py", "/etc/passwd")]
+    known = f"PATHS = {paths!r}\nPORT = {server.getsockname()[1]}\n"
+
+    def hand_in(student, nb, name="tiny.ipynb"):
+        (sub / student).mkdir(parents=True)
+        nbformat.write(nb, sub / student / name)
+
+    hand_in("a-right", notebook(released, RIGHT | {"why": "Because."}))
+    hand_in("untouched", nbformat.reads(released, as_version=4))
+    hand_in("half", notebook(released, ONE_WRONG))
+    hand_in("endless", notebook(released, RIGHT | {"total-answer": "def total(x):\n    while True:\n        pass"}))
+    hand_in("stubborn", notebook(released, RIGHT, first=STUBBORN))
+    hand_in("left-running", notebook(released, RIGHT, first=LEFT))
+    hand_in("output", notebook(released, RIGHT, first=OUTPUT))
+    hand_in("files", notebook(released, RIGHT, first=FILES))
+    hand_in("memory", notebook(released, RIGHT, first=MEMORY))
+    hand_in("herd", notebook(released, RIGHT, first=HERD))
+    hand_in("sys-exit", notebook(released, RIGHT, first="import sys; sys.exit(0)"))
+    hand_in("os-exit", notebook(released, RIGHT, first="import os; os._exit(0)"))
+    hand_in("deleted", deleted(notebook(released, ONE_WRONG)))
+    hand_in("edited", edited(notebook(released, ONE_WRONG)))
+    hand_in("stripped", stripped(notebook(released, ONE_WRONG | {"why": "Because."})))
+    hand_in("patched", notebook(released, WRONG, first=PATCH))
+    hand_in("sly", notebook(released, ONE_WRONG, first=SLY_PATCH))
+    hand_in("transformer", notebook(released, WRONG, first=TRANSFORMER))
+    hand_in("reader", notebook(released, RIGHT, first=known + SEARCH))
+    hand_in("writer", notebook(released, WRONG, first=known + SABOTAGE))
+    hand_in("loopback", notebook(released, RIGHT, first=known + LOOPBACK))
+    hand_in("script", notebook(released, RIGHT | SCRIPT, last="from IPython.display import HTML; HTML('<script>alert(2)</script>')"))
+    hand_in("wrong-name", notebook(released, RIGHT), name="Untitled7.ipynb")
+    hand_in("O'Brien, José [x]", notebook(released, RIGHT))
+    nbformat.write(notebook(released, RIGHT), sub / "file_tiny.ipynb")
+    (sub / "empty.ipynb").write_bytes(b"")
+    (sub / "corrupt.ipynb").write_text(released[:700])
+    (sub / "nested.ipynb").write_text("[" * 10**6)
+    (sub / "binary.ipynb").write_bytes(bytes(range(256)) * 9)
+    (sub / "no-cells.ipynb").write_text('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 3}')
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")]), sub / "another.ipynb")
+    (sub / "nothing").mkdir()
+    (sub / "link").symlink_to(sub / "a-right")
+    (sub / "inner-link").mkdir()
+    (sub / "inner-link" / "tiny.ipynb").symlink_to(sub / "a-right" / "tiny.ipynb")
+    hand_in("z-right", notebook(released, RIGHT))
+    run = grader(GRADE, sub, out, "--masters", masters, *LIMITS, COURSE_SECRET="do not tell")
+    server.close()
+    return sub, out, visitors, run
+
+
+DESERVED = {
+    "a-right": ("ok", FULL), "z-right": ("ok", FULL), "untouched": ("ok", NONE), "half": ("ok", ONLY_TOTAL),
+    "endless": ("timeout", {"double": 2, "total": 0}), "stubborn": ("timeout", None),
+    "left-running": ("ok", FULL), "output": ("failed", None), "files": ("ok", FULL), "memory": ("failed", None), "herd": ("failed", None),
+    "sys-exit": ("ok", FULL), "os-exit": ("failed", None),
+    "deleted": ("ok", ONLY_TOTAL), "edited": ("ok", ONLY_TOTAL), "stripped": ("ok", ONLY_TOTAL),
+    "patched": ("flagged", NONE), "sly": ("flagged", ONLY_TOTAL), "transformer": ("flagged", NONE),
+    "reader": ("ok", FULL), "writer": ("ok", NONE), "loopback": ("ok", FULL), "script": ("ok", FULL),
+    "wrong-name": ("ok", FULL), "O'Brien, José [x]": ("ok", FULL), "file": ("ok", FULL),
+    "empty": ("failed", None), "corrupt": ("failed", None), "nested": ("failed", None), "binary": ("failed", None),
+    "no-cells": ("failed", None), "another": ("failed", None), "nothing": ("failed", None), "link": ("failed", None),
+    "inner-link": ("failed", None),
+}
+
+
+@pytest.mark.parametrize("student", DESERVED)
+def test_each_submission_gets_what_it_deserves(batch, student):
+    row = read_grades(batch[1])[student]
+    assert (row["status"], points(row)) == DESERVED[student], row["note"]
+    assert row["status"] in ("ok", "failed") or row["note"]
+    if row["status"] == "failed":  # a crash is no 0
+        assert row["total"] == "" and row["note"]
+
+
+def test_nobody_is_lost_or_added(batch):
+    assert set(read_grades(batch[1])) == set(DESERVED)
+
+
+def test_a_written_answer_waits_for_its_mark(batch):
+    grades = read_grades(batch[1])
+    assert (grades["a-right"]["pending"], grades["a-right"]["tiny:why"], grades["a-right"]["max"]) == ("1", "", "6")
+    assert (grades["stripped"]["pending"], grades["stripped"]["tiny:why"]) == ("1", "")
+    assert (grades["untouched"]["pending"], grades["untouched"]["tiny:why"]) == ("0", "0")
+
+
+def test_no_process_is_left_running(batch):
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "98765" in (p.info["cmdline"] or [])]
+
+
+def test_nothing_outside_was_reached(batch):
+    sub, out, visitors, _ = batch
+    assert not visitors
+    for student, sign in (("reader", "FOUND [] []"), ("writer", None), ("loopback", "no way")):
+        nb = nbformat.read(out / "course" / "autograded" / student / "tiny" / "tiny.ipynb", as_version=4)
+        text = "".join(o.get("text", "") for c in nb.cells for o in c.get("outputs", []))
+        assert "WROTE" not in text and "CONNECTED" not in text
+        assert sign is None or sign in text, text
+    assert nbformat.read(sub / "a-right" / "tiny.ipynb", as_version=4).cells
+
+
+def test_feedback_shows_the_message_and_no_hidden_test(batch, masters, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
+    import classroom
+
+    secrets = classroom.markers(MASTER)
+    assert len(secrets) >= 5
+    pages = list((batch[1] / "feedback").rglob("*.html"))
+    assert len(pages) == len(DESERVED)
+    for page in pages:
+        text = page.read_text()
+        assert classroom.leaks(secrets, text) == [], page
+        for word in ("zebra_factor", "okapi", "giraffe", "walrus"):
+            assert word not in text, page
+    wrong = html.unescape((batch[1] / "feedback" / "half" / "tiny.html").read_text())
+    assert "twice 1 is 2" in wrong
+
+
+def test_a_students_script_does_not_run_in_the_teachers_browser(batch):
+    text = (batch[1] / "feedback" / "script" / "tiny.html").read_text()
+    assert "A reason." in text
+    assert not re.search(r"<script[^>]*>\s*alert|<img[^>]*onerror", text)
+
+
+def test_the_files_for_canvas_and_moodle_hold_final_grades_only(batch):
+    for name, column in (("canvas.csv", "SIS Login ID"), ("moodle.csv", "username")):
+        with (batch[1] / name).open(newline="") as file:
+            rows = {row[column]: row["tiny"] for row in csv.DictReader(file)}
+        assert rows["untouched"] == "0"
+        assert rows["a-right"] == rows["os-exit"] == rows["patched"] == ""
+
+
+def test_a_second_run_runs_nothing_again(batch, masters):
+    sub, out, *_ = batch
+    before = (out / "grades.csv").read_text()
+    states = {p: p.stat().st_mtime_ns for p in (out / "state").glob("*.json")}
+    start = time.monotonic()
+    grader(GRADE, sub, out, "--masters", masters, *LIMITS)
+    assert (out / "grades.csv").read_text() == before
+    assert states == {p: p.stat().st_mtime_ns for p in (out / "state").glob("*.json")}
+    assert time.monotonic() - start < 60
+
+
+def test_a_mark_given_by_hand_arrives_everywhere(batch, masters, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
+    from nbgrader.api import Gradebook
+
+    sub, out, *_ = batch
+    copy = tmp_path / "out"
+    shutil.copytree(out, copy)
+    with Gradebook(f"sqlite:///{copy}/course/gradebook.db") as book:
+        grade = book.find_grade("why", "tiny", "tiny", "a-right")
+        grade.manual_score, grade.needs_manual_grade = 0.5, False
+        book.find_comment("why", "tiny", "tiny", "a-right").manual_comment = "half of it"
+        book.db.commit()
+    (copy / "decisions.csv").write_text("student,assignment,status\nsly,tiny,ok\n")
+    grader(GRADE, sub, copy, "--masters", masters, *LIMITS)
+    row = read_grades(copy)["a-right"]
+    assert (row["tiny:why"], row["total"], row["pending"]) == ("0.5", "5.5", "0")
+    assert "half of it" in (copy / "feedback" / "a-right" / "tiny.html").read_text()
+    assert read_grades(copy)["sly"]["status"] == "ok"
+    with (copy / "moodle.csv").open(newline="") as file:
+        assert {r["username"]: r["tiny"] for r in csv.DictReader(file)}["a-right"] == "5.5"
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(masters, released, tmp_path):
+    sub, out = tmp_path / "submissions", tmp_path / "out"
+    sub.mkdir()
+    for i in range(4):
+        nbformat.write(notebook(released, RIGHT if i % 2 else ONE_WRONG), sub / f"s{i}_tiny.ipynb")
+    command = [sys.executable, str(GRADE), str(sub), str(out), "--masters", str(masters), *LIMITS]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not list((out / "state").glob("*.json")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) != 0
+    finished = {p: p.stat().st_mtime_ns for p in (out / "state").glob("*.json")}
+    assert 0 < len(finished) < 4
+    grader(*command[1:])
+    assert {s: points(r) for s, r in read_grades(out).items()} == {f"s{i}": FULL if i % 2 else ONLY_TOTAL for i in range(4)}
+    assert finished.items() <= {p: p.stat().st_mtime_ns for p in (out / "state").glob("*.json")}.items()
+
+
+def test_no_sandbox_no_grading_unless_told_so(masters, released, tmp_path):
+    sub = tmp_path / "submissions"
+    sub.mkdir()
+    nbformat.write(notebook(released, RIGHT), sub / "one_tiny.ipynb")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "prlimit").symlink_to(shutil.which("prlimit"))
+    without = grader(GRADE, sub, tmp_path / "out", "--masters", masters, check=False, PATH=str(tools))
+    assert without.returncode and "bubblewrap is not installed" in without.stderr
+    for script in ("#!/bin/sh\nexit 1\n", "#!/bin/sh\nwhile [ \"$1\" != prlimit ]; do shift; done\nexec \"$@\"\n"):
+        (tools / "bwrap").write_text(script)
+        (tools / "bwrap").chmod(0o755)
+        broken = grader(GRADE, sub, tmp_path / "out", "--masters", masters, check=False, PATH=str(tools))
+        assert broken.returncode and "Not grading: bubblewrap does not" in broken.stderr, broken.stderr
+    assert not (tmp_path / "out" / "grades.csv").exists()
+    told = grader(GRADE, sub, tmp_path / "out", "--masters", masters, PATH=str(tools), ALLOW_UNSANDBOXED="1")
+    assert "WITHOUT a sandbox" in told.stderr
+    assert points(read_grades(tmp_path / "out")["one"]) == FULL
+
+
+def test_each_student_has_data_of_their_own(masters, tmp_path):
+    (tmp_path / "class.csv").write_text("student,name\nada,Ada L\nbob,Bob M\n")
+    (tmp_path / "secret").write_text("0123456789abcdef0123\n")
+    grader(RELEASE, tmp_path / "release", "--masters", masters, "--class", tmp_path / "class.csv", "--secret", tmp_path / "secret")
+    seeds, sub = {}, tmp_path / "submissions"
+    sub.mkdir()
+    for student in ("ada", "bob"):
+        with zipfile.ZipFile(tmp_path / "release" / student / "tiny.zip") as archive:
+            text = archive.read("tiny/tiny.ipynb").decode()
+        seeds[student] = re.search(r"STUDENT_SEED = (\d+)", text)[1]
+        look = f"assert STUDENT_SEED == {seeds[student]}; print('own data')"
+        nbformat.write(notebook(text, RIGHT, last=look), sub / f"{student}_tiny.ipynb")
+    assert len(set(seeds.values()) | {"0"}) == 3
+    grader(GRADE, sub, tmp_path / "out", "--masters", masters, "--class", tmp_path / "class.csv", "--secret", tmp_path / "secret")
+    for student in seeds:
+        assert "own data" in (tmp_path / "out" / "feedback" / student / "tiny.html").read_text().split("print(")[-1]
+        assert points(read_grades(tmp_path / "out")[student]) == FULL
+
+
+def test_a_release_gives_nothing_away_and_the_same_twice(released, masters, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
+    import classroom
+
+    assert classroom.leaks(classroom.markers(MASTER), "\n".join(c.source for c in nbformat.reads(released, as_version=4).cells)) == []
+    for word in ("zebra", "okapi", "giraffe", "walrus"):
+        assert word not in released
+    grader(RELEASE, tmp_path, "--masters", masters)
+    with zipfile.ZipFile(tmp_path / "tiny.zip") as archive:
+        assert archive.read("tiny/tiny.ipynb").decode() == released
+
+
+def test_the_real_assignments_through_the_grader(tmp_path, monkeypatch):
+    """Of each, the model solution and the untouched notebook; `make grade-trial` sends all variants, 100 times."""
+    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
+    import classroom
+
+    found = classroom.masters()
+    assert len(found) == 5
+    run = grader(TRIAL, tmp_path, "--count", 2 * len(found), check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    for i, row in enumerate(sorted(read_grades(tmp_path / "grades").values(), key=lambda row: row["student"])):
+        master = found[row["assignment"]].read_text()
+        secrets = classroom.markers(master)
+        if i < len(found):  # the model solution is the student's own answer there; the hidden tests are not
+            own = classroom.squeeze("".join(re.findall(r"### BEGIN SOLUTION(.*?)### END SOLUTION", master, re.DOTALL)))
+            secrets = [secret for secret in secrets if secret not in own]
+        assert len(secrets) > 10
+        assert row["pending"] == "0" or i < len(found)
+        page = tmp_path / "grades" / "feedback" / row["student"] / f"{row['assignment']}.html"
+        assert classroom.leaks(secrets, page.read_text()) == []
+
+
+def test_the_probe_takes_nothing_along_that_it_does_not_need(monkeypatch):
+    """The check outside may hold formulas; what goes into the sandbox is `probe` and what it calls."""
+    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
+    import grade
+
+    text = "import numpy as np\nN = 3\ndef data(seed):\n    return seed + N\ndef right(x):\n    return x\n\n" \
+        "def probe(ns, seed):\n    return data(seed)\n\ndef verify(a, seed):\n    return right(a)\n"
+    assert "right" not in grade.probe_alone(text) and "verify" not in grade.probe_alone(text)
+    names = {}
+    exec(grade.probe_alone(text), names)
+    assert names["probe"]({}, 4) == 7
+    for master in grade.classroom.masters().values():
+        assert "def probe" in grade.probe_alone(master.with_name("verify.py").read_text())
+
+
+def test_a_leak_would_be_found(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
+    import classroom
+
+    secrets = classroom.markers(MASTER)
+    page = "<pre><span>return</span> sum(okapi <span>for</span> okapi in np.asarray(x).ravel())</pre>"
+    assert classroom.leaks(secrets, page)
+    assert classroom.leaks(secrets, "Because the walrus of the\n model answer says so.")
+    assert not classroom.leaks(secrets, MASTER.split("### BEGIN SOLUTION")[0])
+
+
+def test_the_built_site_and_the_chapters_give_nothing_away(monkeypatch):
+    """No text of a solution or of a hidden test of any real master, in any file that is published."""
+    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
+    import classroom
+
+    secrets = [m for path in classroom.masters().values() for m in classroom.markers(path.read_text())]
+    assert secrets
+    site = ROOT / "_build" / "html"
+    assert site.is_dir(), "run make book first"
+    readable = [p for folder in (site, ROOT / "book") for p in folder.rglob("*")
+                if p.suffix in (".html", ".ipynb", ".md", ".txt", ".js", ".json") and "_static" not in p.parts]
+    assert len(readable) > 20
+    for path in readable:
+        text = path.read_text(errors="replace")
+        if path.suffix == ".ipynb":
+            text = "\n".join(cell.source for cell in nbformat.reads(text, as_version=4).cells)
+        found = classroom.leaks(secrets, text)
+        assert not found, f"{path} shows {found[0][:80]}"
