@@ -18,6 +18,9 @@ addEventListener("load", () => {
   const logo = document.querySelector(".navbar-brand")?.parentElement;
   logo?.setAttribute("role", "navigation");
   logo?.setAttribute("aria-label", "First page");
+  // The empty corners of a table are no headers.
+  for (const th of document.querySelectorAll("th"))
+    if (!th.textContent.trim()) th.replaceWith(document.createElement("td"));
   observe("pre, .pst-scrollable-table-container, .cell_output .output, dl.py table");
   const typeset = window.MathJax?.startup?.promise;
   typeset?.then(() => observe("div.math, span.math, mjx-container[display=true]"));
