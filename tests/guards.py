@@ -236,10 +236,10 @@ SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 
 def prose(markdown):
-    """Markdown without code, directive syntax, link targets, the box, and numbers that name a place."""
+    """Markdown without code, directive syntax, link targets, HTML tags, the box, and numbers that name a place."""
     text = _without_fences(ABOUT.sub("", markdown))
     text = re.sub(r"(`+)[^`]*\1", " ", text)
-    text = re.sub(r"\]\([^)]*\)|^\[[^]]*\]:.*$|https?://\S+|<!--.*?-->", "] ", text, flags=re.MULTILINE)
+    text = re.sub(r"\]\([^)]*\)|^\[[^]]*\]:.*$|https?://\S+|<!--.*?-->|<[a-z]+ [^<>]*>", "] ", text, flags=re.MULTILINE)
     text = re.sub(r"(\$\$?)(.+?)\1", lambda m: f" {_plain_tex(m[2])} ", text, flags=re.DOTALL)
     text = re.sub(r"(?<!\w)_+|_+(?!\w)", " ", text)  # emphasis
     text = re.sub(r"10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", lambda m: "1e" + m[1].translate(SUPERSCRIPTS), text)
