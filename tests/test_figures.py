@@ -66,11 +66,21 @@ def test_title_and_ticks(ax):
     assert ax.get_title() == "B = V" and len(ax.get_xticks()) == len(ax.get_yticks()) == 0
 
 
-def test_the_colours_read_in_greyscale(ax):
+# What is seen of linear RGB without one kind of cone (Machado, Oliveira and Fernandes 2009, severity 1).
+SEEN = {"all cones": np.eye(3),
+        "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]}
+
+
+@pytest.mark.parametrize("eye", SEEN)
+def test_the_colours_read_in_greyscale_and_without_colour_vision(ax, eye):
     """Lightness falls all the way from -1 to 1."""
     image = show_similarity(ax, similarity(), CLUSTER)
     rgb = image.to_rgba(np.linspace(-1, 1, 21))[:, :3]
-    assert (np.diff(rgb @ [0.2126, 0.7152, 0.0722]) < 0).all()
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.transpose(SEEN[eye]), 0, 1)
+    assert (np.diff(seen @ [0.2126, 0.7152, 0.0722]) < 0).all()
 
 
 def test_arguments_are_left_alone(ax):
