@@ -13,7 +13,7 @@ import guards
 import numpy as np
 import pytest
 from PIL import Image
-from test_site import browser, look, loads_every_image, never_scrolls_sideways, runs_without_errors  # noqa: F401
+from test_site import PHONE, browser, look, loads_every_image, never_scrolls_sideways, runs_without_errors  # noqa: F401
 from test_site import describes_every_image, loads_nothing_from_elsewhere
 
 import cosim
@@ -263,7 +263,7 @@ def test_page_is_self_contained_and_small(browser, tmp_path):  # noqa: F811
     assert len(body.encode()) < 150_000
     path = tmp_path / "page.html"
     path.write_text(PAGE.format(theme="", lab="", body=body), encoding="utf-8")
-    facts = look(browser, path.as_uri())
+    facts = look(browser, path.as_uri(), PHONE, "light")
     assert len(facts["images"]) == 3 and not facts["raw_tex"]
     guards.assert_none(problem for check in (loads_nothing_from_elsewhere, runs_without_errors, describes_every_image,
                                              loads_every_image, never_scrolls_sideways) for problem in check(facts))

@@ -9,11 +9,12 @@ import zipfile
 from pathlib import Path
 
 import guards
+import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 from guards import ROOT
-from test_site import SITE, browser, built, link_problems, look, runs_without_errors  # noqa: F401
+from test_site import PHONE, SITE, browser, built, link_problems, look, runs_without_errors  # noqa: F401
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 WHEEL = f"cosim-{VERSION}-py3-none-any.whl"
@@ -36,7 +37,7 @@ def test_zip_is_small_and_works_where_it_is_unpacked(browser, built, tmp_path): 
     site = next((tmp_path / "elsewhere").iterdir())
     assert not link_problems(site)
     for page in ("book/index.html", "book/first-objective.html", "search.html?q=cosine"):
-        facts = look(browser, f"{site.as_uri()}/{page}")
+        facts = look(browser, f"{site.as_uri()}/{page}", PHONE, "light")
         assert not runs_without_errors(facts) and not facts["external"]
 
 
@@ -93,11 +94,14 @@ def test_with_an_address_the_buttons_lead_to_the_chapter(tmp_path):
     page = tmp_path / "_build/html/book/first-objective.html"
     assert links(page) == [
         "https://mybinder.org/v2/gh/Someone/companion/main?urlpath=lab/tree/book/first-objective.ipynb",
-        "https://colab.research.google.com/github/Someone/companion/blob/main/book/first-objective.ipynb",
+        "https://colab.research.google.com/github/Someone/companion/blob/gh-pages/latest/_sources/book/first-objective.ipynb",
         "../_sources/book/first-objective.ipynb"]
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
     site = "https://someone.github.io/companion/latest/"
     assert soup.select_one("link[rel=canonical]")["href"] == soup.select_one('meta[property="og:url"]')["content"] \
         == site + "book/first-objective.html"
+    published = nbformat.read(page.parents[1] / "_sources/book/first-objective.ipynb", 4)
+    assert published.cells[1].source == f"%pip install --quiet {site}_static/{WHEEL}"
+    assert (page.parents[1] / "_static" / WHEEL).is_file()
     picture = soup.select_one('meta[property="og:image"]')["content"]
     assert picture.startswith(site) and Path(page.parents[1], picture.removeprefix(site)).is_file()

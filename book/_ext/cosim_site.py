@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import urljoin
 
+import nbformat
 from docutils import nodes
 
 ABOUT = ("An executable companion to 'Is Cosine-Similarity of Embeddings Really About Similarity?': "
@@ -46,11 +47,24 @@ def build_wheel(root, folder):
                         "--disable-pip-version-check", "--wheel-dir", folder, copy], check=True)
 
 
+def install_from(site, static, sources):
+    """Notebooks that leave a site whose address is known fetch cosim from there by themselves."""
+    wheel = next(static.glob("cosim-*.whl")).name
+    for path in sources.rglob("*.ipynb"):
+        nb = nbformat.read(path, 4)
+        if any("import cosim" in cell.source for cell in nb.cells):
+            install = nbformat.v4.new_code_cell(f"%pip install --quiet {urljoin(site, f'_static/{wheel}')}", id="install")
+            nb.cells.insert(1, install)
+            nbformat.write(nb, path)
+
+
 def finish(app, exception):
     if exception is None and app.builder.format == "html":
         static = Path(app.outdir, "_static")
         prune(static)
         build_wheel(Path(app.srcdir), static)
+        if app.config.html_baseurl:
+            install_from(app.config.html_baseurl, static, Path(app.outdir, "_sources"))
 
 
 def set_address(app, config):
@@ -63,6 +77,14 @@ def set_address(app, config):
         config.html_baseurl = f"https://{github[1].lower()}.github.io/{github[2]}/latest/"
 
 
+def open_published_notebook(context):
+    """Colab has no cosim: its button leads to the notebook as published, which installs it."""
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if button.get("text") == "Colab":
+                button["url"] = re.sub(r"/blob/.*?/book/", "/blob/gh-pages/latest/_sources/book/", button["url"])
+
+
 def description(doctree):
     """What the chapter says that it checks, else the page's first paragraph; never with a formula."""
     paragraphs = [" ".join(node.astext().split()) for node in doctree.findall(nodes.paragraph)
@@ -73,7 +95,11 @@ def description(doctree):
 
 
 def complete_page(app, pagename, templatename, context, doctree):
-    """Description and social card, a link to how to cite, and no script for icons."""
+    """Description and social card, a link to how to cite, and links that open what they should."""
+    open_published_notebook(context)
+    # A figure that is small on a phone opens by itself, to be enlarged.
+    if "body" in context:
+        context["body"] = re.sub(r'<img [^>]*src="([^"]*_images/[^"]*)"[^>]*>', r'<a href="\1">\g<0></a>', context["body"])
     site = app.config.html_baseurl
     tags = {"description": description(doctree), "og:description": description(doctree), "og:type": "article",
             "og:title": re.sub(r"<[^>]*>", "", context.get("title", "")), "og:site_name": app.config.html_title}
