@@ -1,7 +1,7 @@
 r"""The two training objectives of Section 2 and their closed forms (Eq. 1, 2, 3, 5, 6).
 
-X (n, p) holds n users and p items and is approximated by X A B^T with A and B (p, k). Everything
-here needs of X only its singular values and right singular vectors, X = U diag(sigma) V^T.
+X (n, p) holds n users and p items and is approximated by X A B^T with A and B (p, k). The closed
+forms need of X only its singular values and right singular vectors, X = U diag(sigma) V^T.
 """
 
 from typing import NamedTuple
@@ -97,14 +97,14 @@ def _gram(X):
 
 
 def solve_product(spec: Spectrum, lam: float, k: int) -> Factors:
-    r"""Minimize objective 1, the penalty on the product (Eq. 1), in closed form (Eq. 5).
+    r"""Minimize objective 1, the penalty on the product, in closed form.
 
-    .. math:: A B^T = V_k \,\mathrm{dMat}\!\left(\frac{1}{1 + \lambda/\sigma_i^2}\right)_k V_k^T
+    .. math:: A B^T = V_k\,\mathrm{dMat}(w_i)_k V_k^T, \quad w_i = 1/(1 + \lambda/\sigma_i^2)
 
-    Only the product is determined. This returns the even split A = B; `rescale` gives every other
-    one, with the same loss and other cosines.
+    Only the product is determined. This returns the even split A = B;
+    `rescale` gives every other one, with the same loss and other cosines.
 
-    Source: Eq. 5; the closed form is due to Jin et al. (2021), arXiv:2105.12937.
+    Source: Eq. 1 and 5; closed form by Jin et al. (2021), arXiv:2105.12937.
 
     Parameters
     ----------
@@ -143,29 +143,30 @@ def solve_product(spec: Spectrum, lam: float, k: int) -> Factors:
 
 
 def solve_factors(spec: Spectrum, lam: float, k: int) -> Factors:
-    r"""Minimize objective 2, weight decay on each factor (Eq. 2), in closed form (Eq. 6).
+    r"""Minimize objective 2, weight decay on each factor, in closed form.
 
     .. math::
-        A = V_k \,\mathrm{dMat}\!\left(\sqrt{\tfrac{1}{\sigma_i}(1 - \lambda/\sigma_i)_+}\right)_k, \quad
-        B = V_k \,\mathrm{dMat}\!\left(\sqrt{\sigma_i (1 - \lambda/\sigma_i)_+}\right)_k
+        A &= V_k\,\mathrm{dMat}(\sqrt{(1 - \lambda/\sigma_i)_+ / \sigma_i})_k \\
+        B &= V_k\,\mathrm{dMat}(\sqrt{(1 - \lambda/\sigma_i)_+ \, \sigma_i})_k
 
     Directions with sigma <= lam are switched off: their columns are zero.
 
-    Source: Eq. 6; the closed form is due to Zheng, Ding and Nie (2018), arXiv:1804.05090.
+    Source: Eq. 2 and 6; closed form by Zheng, Ding and Nie (2018), arXiv:1804.05090.
 
     Parameters
     ----------
     spec : Spectrum
         sigma (r,) and V (p, r) of the data.
     lam : float
-        Penalty weight, > 0, in units of sigma (not squared, unlike in `solve_product`).
+        Penalty weight, > 0, in units of sigma (squared in `solve_product`).
     k : int
         Latent dimensions, 1 <= k <= r.
 
     Returns
     -------
     Factors
-        A (p, k) and B (p, k); X A and B carry the same column norms sqrt((sigma - lam)_+).
+        A (p, k) and B (p, k); the columns of X A and of B have the same
+        lengths sqrt((sigma - lam)_+).
 
     Raises
     ------
@@ -244,7 +245,8 @@ def loss_product(X, factors: Factors, lam: float) -> float:
     Returns
     -------
     float
-        The loss, in units of X squared, exact to about 1e-16 ||X||^2. No n x p matrix is formed.
+        The loss, in units of X squared. No n x p matrix is formed; the price is
+        rounding of about 1e-16 (||X||^2 + (||X A||^2 + lam ||A||^2) ||B||^2).
 
     Raises
     ------
@@ -253,7 +255,8 @@ def loss_product(X, factors: Factors, lam: float) -> float:
 
     Examples
     --------
-    >>> loss_product([[2.0]], Factors(np.eye(1), np.eye(1) / 2), lam=4)  # (2 - 1)^2 + 4 (1/2)^2
+    >>> factors = Factors(np.eye(1), np.eye(1) / 2)
+    >>> loss_product([[2.0]], factors, lam=4)  # (2 - 1)^2 + 4 (1/2)^2
     2.0
     """
     X, A, B = _check_loss(X, factors, lam)
@@ -279,7 +282,8 @@ def loss_factors(X, factors: Factors, lam: float) -> float:
     Returns
     -------
     float
-        The loss, in units of X squared, exact to about 1e-16 ||X||^2. No n x p matrix is formed.
+        The loss, in units of X squared. No n x p matrix is formed; the price is
+        rounding of about 1e-16 (||X||^2 + ||X A||^2 ||B||^2).
 
     Raises
     ------
@@ -288,11 +292,13 @@ def loss_factors(X, factors: Factors, lam: float) -> float:
 
     Examples
     --------
-    >>> loss_factors([[2.0]], Factors(np.eye(1), np.eye(1) / 2), lam=4)  # 1 + 4 (2^2 + (1/2)^2)
+    >>> factors = Factors(np.eye(1), np.eye(1) / 2)
+    >>> loss_factors([[2.0]], factors, lam=4)  # 1 + 4 (2^2 + (1/2)^2)
     18.0
     """
     X, A, B = _check_loss(X, factors, lam)
-    return float(_squared_error(X, A, B) + lam * (np.sum((X @ A) ** 2) + np.sum(B**2)))
+    weights = np.sum((X @ A) ** 2) + np.sum(B**2)
+    return float(_squared_error(X, A, B) + lam * weights)
 
 
 def _check_loss(X, factors, lam):

@@ -14,9 +14,10 @@ TIE_DECIMALS = 10
 
 
 def same_cluster_auc(S, cluster) -> float:
-    """Chance that a random same-cluster pair is more similar than a random other pair.
+    """Chance that a same-cluster pair is more similar than another pair.
 
-    The area under the ROC curve over all pairs of items; a tie counts one half.
+    Both pairs are drawn at random: the area under the ROC curve over all
+    pairs of items; a tie counts one half.
 
     Source: Mann-Whitney U statistic divided by the number of comparisons.
 
@@ -39,7 +40,8 @@ def same_cluster_auc(S, cluster) -> float:
 
     Examples
     --------
-    >>> same_cluster_auc([[1, 0.9, 0.1], [0.9, 1, 0.1], [0.1, 0.1, 1]], [0, 0, 1])
+    >>> S = [[1, 0.9, 0.1], [0.9, 1, 0.1], [0.1, 0.1, 1]]
+    >>> same_cluster_auc(S, [0, 0, 1])
     1.0
     >>> same_cluster_auc(np.eye(3), [0, 0, 1])  # every pair ties
     0.5
@@ -49,11 +51,13 @@ def same_cluster_auc(S, cluster) -> float:
     above = np.triu_indices(len(S), 1)
     same = cluster[above[0]] == cluster[above[1]]
     n_same, n_other = same.sum(), (~same).sum()
-    require(n_same and n_other, "cluster", "such that there are same-cluster pairs and others",
+    require(n_same and n_other, "cluster",
+            "such that there are same-cluster pairs and others",
             f"{n_same} and {n_other} pairs")
 
     ranks = stats.rankdata(S[above])  # average rank for ties
-    return float((ranks[same].sum() - n_same * (n_same + 1) / 2) / (n_same * n_other))
+    wins = ranks[same].sum() - n_same * (n_same + 1) / 2
+    return float(wins / (n_same * n_other))
 
 
 def precision_at(S, cluster, m: int) -> float:

@@ -9,10 +9,11 @@ from ._checks import ZERO_ROW, check_matrix, require
 def cosine_similarity(E, F=None):
     r"""Cosine of every row of E with every row of F.
 
-    .. math:: S = \Omega_E\, E F^T\, \Omega_F, \qquad \Omega_E = \mathrm{dMat}(1/\|e_i\|)
+    .. math:: S = \Omega_E E F^T \Omega_F, \quad \Omega_E = \mathrm{dMat}(1/\|e_i\|)
 
-    Item–item: ``cosine_similarity(B)``; user–user: ``cosine_similarity(X @ A)``; user–item:
-    ``cosine_similarity(X @ A, B)``; cosine of the raw columns: ``cosine_similarity(X.T)``.
+    Item–item: ``cosine_similarity(B)``; user–user: ``cosine_similarity(X @ A)``;
+    user–item: ``cosine_similarity(X @ A, B)``; the raw columns of X:
+    ``cosine_similarity(X.T)``.
 
     Source: Eq. 4.
 
@@ -26,13 +27,13 @@ def cosine_similarity(E, F=None):
     Returns
     -------
     array, shape (m, q)
-        Cosines in [-1, 1], dense. Rounding that leads outside the interval is cut off.
+        Cosines in [-1, 1], dense; what rounding puts outside is cut off.
 
     Raises
     ------
     ValueError
-        If the widths differ, or a row is zero (shorter than 1e-12 of the longest): it has no
-        direction. The message names the rows.
+        If the widths differ, or a row is zero (shorter than 1e-12 of the
+        longest): it has no direction. The message names the rows.
 
     Examples
     --------
@@ -41,7 +42,8 @@ def cosine_similarity(E, F=None):
     """
     E = _unit_rows(E, "E")
     F = E if F is None else _unit_rows(F, "F")
-    require(E.shape[1] == F.shape[1], "E and F", "of one width", f"widths {E.shape[1]} and {F.shape[1]}")
+    require(E.shape[1] == F.shape[1], "E and F", "of one width",
+            f"widths {E.shape[1]} and {F.shape[1]}")
     S = E @ F.T
     return np.clip(S.toarray() if sparse.issparse(S) else S, -1, 1)
 

@@ -19,22 +19,29 @@ class Clicks(NamedTuple):
     popularity: np.ndarray
 
 
-def simulate_clicks(n: int, p: int, n_clusters: int, *, rng, cluster_probs=None, cluster_sizes=None,
-                    exponent_range=(0.25, 1.5), exponents=None, concentration=1.0,
-                    activity_exponent=0.5, max_items=200) -> Clicks:
+def simulate_clicks(n: int, p: int, n_clusters: int, *, rng,
+                    cluster_probs=None, cluster_sizes=None,
+                    exponent_range=(0.25, 1.5), exponents=None,
+                    concentration=1.0, activity_exponent=0.5,
+                    max_items=200) -> Clicks:
     r"""Draw which of p items each of n users consumed (Section 4).
 
-    .. math:: p_{ui} = \frac{p_{u,c_i}\, p_i}{\sum_j p_{u,c_j}\, p_j}, \qquad
-              p_i = \mathrm{rank}_i^{-\beta_{c_i}}, \qquad P(k_u = k) \propto k^{-a}
+    .. math::
+        p_{ui} = \frac{p_{u,c_i}\, p_i}{\sum_j p_{u,c_j}\, p_j}, \qquad
+        p_i = \mathrm{rank}_i^{-\beta_{c_i}}, \qquad
+        P(k_u = k) \propto k^{-a}
 
-    User u draws k_u items **without replacement**, one after the other, each time in proportion to
-    the p_ui of the items that are left (successive sampling).
+    User u draws k_u items **without replacement**, one after the other, each
+    time in proportion to the p_ui of the items that are left (successive
+    sampling).
 
-    The paper gives the structure, beta_c ~ Unif(0.25, 1.5), a = 0.5 and the sizes. It leaves open
-    p_c, the law of p_uc, and what PowerLaw means; every keyword but `rng` is such a choice.
+    The paper gives the structure, beta_c ~ Unif(0.25, 1.5), a = 0.5 and the
+    sizes. It leaves open p_c, the law of p_uc, and what PowerLaw means. The
+    keywords fix such choices or change what the paper gives.
 
-    Source: Section 4. Sampling by an exponential race: with independent E_i ~ Exp(1), the k smallest
-    of E_i / p_i are a successive sample of size k (Efraimidis and Spirakis 2006).
+    Source: Section 4. Sampling by an exponential race: with independent
+    E_i ~ Exp(1), the k smallest of E_i / p_i are a successive sample of size k
+    (Efraimidis and Spirakis 2006).
 
     Parameters
     ----------
@@ -43,15 +50,19 @@ def simulate_clicks(n: int, p: int, n_clusters: int, *, rng, cluster_probs=None,
     rng : numpy.random.Generator
         The only source of randomness.
     cluster_probs : array (n_clusters,), optional
-        p_c, the chance of an item to be in each cluster; sums to 1. Default: equal.
+        p_c, the chance of an item to be in each cluster; sums to 1. Default:
+        equal.
     cluster_sizes : array of int (n_clusters,), optional
         Fixes the number of items per cluster instead of drawing it; sums to p.
     exponent_range : (float, float)
-        beta_c is uniform between these two, 0 <= low <= high. Default: the paper's.
+        beta_c is uniform between these two, 0 <= low <= high. Default: the
+        paper's.
     exponents : array (n_clusters,), optional
-        Fixes beta_c instead of drawing it; >= 0, so that popularity falls in rank.
+        Fixes beta_c instead of drawing it; >= 0, so that popularity falls in
+        rank.
     concentration : float
-        p_uc ~ Dirichlet with this value in every cluster, > 0; 1 is uniform on the simplex.
+        p_uc ~ Dirichlet with this value in every cluster, > 0; 1 is uniform on
+        the simplex.
     activity_exponent : float
         a in P(k_u = k) ~ k^-a for k = 1..max_items.
     max_items : int
@@ -60,7 +71,8 @@ def simulate_clicks(n: int, p: int, n_clusters: int, *, rng, cluster_probs=None,
     Returns
     -------
     Clicks
-        Items come sorted by cluster, then by falling popularity (rank 1, 2, ... in their cluster).
+        Items come sorted by cluster, then by falling popularity (rank 1, 2, ...
+        in their cluster).
 
     Raises
     ------
@@ -70,7 +82,8 @@ def simulate_clicks(n: int, p: int, n_clusters: int, *, rng, cluster_probs=None,
     Examples
     --------
     >>> X, cluster, popularity = simulate_clicks(
-    ...     4, 5, 2, rng=np.random.default_rng(0), cluster_sizes=[3, 2], exponents=[1, 0], max_items=2)
+    ...     4, 5, 2, rng=np.random.default_rng(0), cluster_sizes=[3, 2],
+    ...     exponents=[1, 0], max_items=2)
     >>> cluster, popularity.round(2)
     (array([0, 0, 0, 1, 1]), array([1.  , 0.5 , 0.33, 1.  , 1.  ]))
     """
@@ -84,15 +97,18 @@ def simulate_clicks(n: int, p: int, n_clusters: int, *, rng, cluster_probs=None,
 
     cluster = _assign_clusters(p, n_clusters, cluster_probs, cluster_sizes, rng)
     beta = _draw_exponents(n_clusters, exponent_range, exponents, rng)
-    rank = np.arange(p) - np.searchsorted(cluster, cluster) + 1  # 1, 2, ... within each cluster
+    first = np.searchsorted(cluster, cluster)  # where an item's cluster begins
+    rank = np.arange(p) - first + 1  # 1, 2, ... within each cluster
     popularity = rank ** -beta[cluster]
 
-    preference = rng.dirichlet(np.full(n_clusters, concentration), size=n)  # p_uc (n, n_clusters)
+    # p_uc (n, n_clusters)
+    preference = rng.dirichlet(np.full(n_clusters, concentration), size=n)
     support = np.arange(1, max_items + 1)
     log_activity = -activity_exponent * np.log(support)
-    activity = np.exp(log_activity - log_activity.max())  # k^-a, never overflowing
+    activity = np.exp(log_activity - log_activity.max())  # k^-a, no overflow
     k_u = rng.choice(support, size=n, p=activity / activity.sum())
-    return Clicks(_race(preference, cluster, popularity, k_u, rng), cluster, popularity)
+    X = _race(preference, cluster, popularity, k_u, rng)
+    return Clicks(X, cluster, popularity)
 
 
 def _assign_clusters(p, n_clusters, probs, sizes, rng):

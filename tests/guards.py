@@ -15,7 +15,7 @@ from nbval.plugin import get_sanitize_patterns
 
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
-MAX_LINES, MAX_MEDIAN, MAX_WIDTH = 15, 5, 88
+MAX_LINES, MAX_MEDIAN, MAX_WIDTH = 15, 5, 80
 
 PATH = re.compile(r"(?<![\w/.:])/(?:home|root|tmp|work|usr|opt|var|Users|private)/\S*|\b[A-Z]:\\\S*")
 

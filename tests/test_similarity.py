@@ -42,6 +42,22 @@ def test_cosine_does_not_change(change):
                                atol=TOL)
 
 
+def test_eq4_with_D_and_Omega_written_out():
+    """The three similarities of Eq. 4, with D and the normalizing Omega as matrices."""
+    X, A, B, d = normal(9, 5, seed=1), normal(5, 3, seed=2), normal(5, 3, seed=3), np.array([3.0, 1, -0.2])
+    D = np.diag(d)
+
+    def omega(E):
+        return np.diag([1 / np.sqrt(row @ row) for row in E])
+
+    P, Q = X @ A @ D, B @ linalg.inv(D)
+    A_D, B_D = cosim.rescale(cosim.Factors(A, B), d)
+    cosine = cosim.cosine_similarity
+    np.testing.assert_allclose(cosine(B_D), omega(Q) @ B @ linalg.inv(D @ D) @ B.T @ omega(Q), atol=TOL)
+    np.testing.assert_allclose(cosine(X @ A_D), omega(P) @ X @ A @ D @ D @ (X @ A).T @ omega(P), atol=TOL)
+    np.testing.assert_allclose(cosine(X @ A_D, B_D), omega(P) @ X @ A @ B.T @ omega(Q), atol=TOL)
+
+
 def test_cosine_changes_with_D():
     assert np.abs(cosim.cosine_similarity(normal() / [5, 1, 1, 1]) - by_definition(normal(), normal())).max() > 0.5
 
