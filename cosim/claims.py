@@ -1,8 +1,7 @@
 """The ledger of claims, and the check that a chapter runs.
 
-`claims.toml` holds every claim: where the paper makes it, its statement in
-words and symbols, the relation that is checked, its tolerance, its status, and
-the chapter that checks it.
+`claims.toml` holds every claim: where the paper makes it, its statement in words and symbols, the
+relation that is checked, its tolerance, its status, and the chapter that checks it.
 """
 
 import tomllib
@@ -22,8 +21,8 @@ def ledger():
     Returns
     -------
     mapping
-        "claims": claim id -> its fields; "equations": equation number -> where
-        it is in code. Read-only; the file explains the fields at its top.
+        "claims": claim id -> its fields; "equations": equation number -> where it is in code.
+        Read-only; the file explains the fields at its top.
     """
     text = resources.files(__package__).joinpath("claims.toml").read_text(encoding="utf-8")
     return MappingProxyType(tomllib.loads(text))
@@ -32,15 +31,14 @@ def ledger():
 def check(claim_id: str, left, right) -> None:
     r"""Check a claim of the ledger against numbers; print one line if it holds.
 
-    With :math:`s = \max(|left|, |right|)` over all entries and the claim's
-    tolerance t:
+    With :math:`s = \max(|left|, |right|)` over all entries and the claim's tolerance t:
 
-    ====  ===================================  =================================
-    ==    :math:`\max |left - right| \le t s`  equal up to a relative tolerance
-    <=    :math:`\max (left - right) \le t s`  a bound, up to rounding
-    <     :math:`\max (left - right) < -t`     smaller by a margin (left's unit)
-    !=    :math:`\max |left - right| > t s`    different by a relative margin
-    ====  ===================================  =================================
+    ====  =============================================  =======================================
+    ==    :math:`\max |left - right| \le t s`            equal up to a relative tolerance
+    <=    :math:`\max (left - right) \le t s`            a bound, up to rounding
+    <     :math:`\max (left - right) < -t`               smaller by a margin, in left's unit
+    !=    :math:`\max |left - right| > t s`              different by a relative margin
+    ====  =============================================  =======================================
 
     Source: this project; the ledger names the paper's place for each claim.
 
@@ -56,8 +54,7 @@ def check(claim_id: str, left, right) -> None:
     KeyError
         If the ledger has no such claim.
     ValueError
-        If the shapes differ, or a side is empty, not finite or not made of
-        numbers.
+        If the shapes differ, or a side is empty, not finite or not made of numbers.
     AssertionError
         If the claim fails; the message gives the measured difference.
 

@@ -1,7 +1,4 @@
-"""Drag D: a figure with sliders, as one HTML output.
-
-It needs no kernel, no network and no library.
-"""
+"""Drag D: a figure with sliders, as one HTML output that needs no kernel, network or library."""
 
 import base64
 import json
@@ -31,11 +28,10 @@ def explore(spec, users, cluster, *, lam: float, name: str, pair=(0, 1)):
     .. math:: B = V \Delta, \qquad A = V \,\mathrm{dMat}(w_i)\, \Delta^{-1}, \qquad
               \Delta_l = \sigma_l^p\, s_l\, \kappa^{[v_{il} v_{jl} > 0]}
 
-    All of them are solutions of objective 1. The sliders are the exponent p,
-    one s_l for each of the first five dimensions, and kappa for a pair i, j: it
-    stretches the dimensions in which the two have the same sign (together) or
-    opposite signs (apart). The page computes A, B, cosines and scores anew at
-    every step. In print, or without scripts, a static figure shows three p.
+    All of them are solutions of objective 1. The sliders are the exponent p, one s_l for each of
+    the first five dimensions, and kappa for a pair i, j: it stretches the dimensions in which the
+    two have the same sign (together) or opposite signs (apart). The page computes A, B, cosines and
+    scores anew at every step. In print, or without scripts, a static figure shows three p.
 
     Source: Eq. 3, 4 and 5.
 
@@ -46,27 +42,23 @@ def explore(spec, users, cluster, *, lam: float, name: str, pair=(0, 1)):
     users : array or sparse array, shape (m, p)
         Rows of X, the users whose scores are shown.
     cluster : array, shape (p,)
-        Cluster of every item. Items are sorted by it and called A1, A2, ...,
-        B1, ...
+        Cluster of every item. Items are sorted by it and called A1, A2, ..., B1, ...
     lam : float
         Penalty weight of objective 1, > 0, in units of sigma squared.
     name : str
-        Lower-case letters, digits and hyphens, different for every explorer on
-        a page.
+        Lower-case letters, digits and hyphens, different for every explorer on a page.
     pair : (int, int)
         The two items that are chosen at first.
 
     Returns
     -------
     IPython.display.HTML
-        The same text for the same data: V and sigma are rounded to nine
-        decimals.
+        The same text for the same data: V and sigma are rounded to nine decimals.
 
     Raises
     ------
     ValueError
-        If an argument is out of range or the shapes do not fit, or a row of V
-        is zero.
+        If an argument is out of range or the shapes do not fit, or a row of V is zero.
 
     Examples
     --------
