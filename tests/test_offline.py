@@ -14,6 +14,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from guards import ROOT
+from nbclient import NotebookClient
 from test_site import PHONE, SITE, browser, built, link_problems, look, runs_without_errors  # noqa: F401
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
@@ -61,6 +62,13 @@ def test_downloaded_chapters_say_how_to_get_cosim(built):  # noqa: F811
     for name, nb in guards.notebooks(built / "_sources/book").items():
         if guards.is_chapter(nb) and any("import cosim" in cell.source for cell in nb.cells):
             assert f"`%pip install ./{WHEEL}`" in nb.cells[0].source, name
+
+
+@pytest.mark.parametrize("name", [name for name, nb in guards.notebooks(ROOT / "book").items() if not guards.is_chapter(nb)])
+def test_pages_run_without_the_other_notebooks(name, tmp_path):
+    """The chapters use nothing but cosim; these pages look into other chapters if they are there."""
+    nb = nbformat.read(ROOT / "book" / name, 4)
+    NotebookClient(nb, timeout=120, resources={"metadata": {"path": tmp_path}}).execute()
 
 
 # --- buttons ----------------------------------------------------------------------------------

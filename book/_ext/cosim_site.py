@@ -52,7 +52,7 @@ def install_from(site, static, sources):
     wheel = next(static.glob("cosim-*.whl")).name
     for path in sources.rglob("*.ipynb"):
         nb = nbformat.read(path, 4)
-        if any("import cosim" in cell.source for cell in nb.cells):
+        if any(re.search(r"^(import|from) cosim", cell.source, re.MULTILINE) for cell in nb.cells):
             install = nbformat.v4.new_code_cell(f"%pip install --quiet {urljoin(site, f'_static/{wheel}')}", id="install")
             nb.cells.insert(1, install)
             nbformat.write(nb, path)
