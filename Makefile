@@ -6,8 +6,8 @@
 # make experiments  re-run the multi-seed measurements of the robustness chapter (about 10 minutes, can be interrupted)
 # make assignments  the student notebooks, one zip each, into release/ (see the chapter for teachers)
 # make grade     grade SUBMISSIONS=folder into OUT=folder; what is done already is not done again
-# make grade-trial  grade 100 made-up students and compare with what they were seeded with (about 5 minutes)
-# make slides    lecture slides from the chapters, into slides/
+# make grade-trial  grade 100 made-up students and compare with what they were seeded with (5 to 15 minutes)
+# make slides    lecture slides, into slides/ (other chapters: CHAPTERS="experiment remedies")
 # make clean     remove everything that was made
 
 PYTHON ?= python3
@@ -21,7 +21,7 @@ NOTEBOOKS := $(wildcard book/*.ipynb)
 
 # The environment is made anew whenever what it is made from changes.
 $(VENV)/ready: requirements.txt requirements-grading.txt requirements-test.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cosim needs Python 3.11 or newer")'
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cosim needs Python 3.11 or newer; name one that you have: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	touch $@
@@ -57,21 +57,22 @@ experiments: $(VENV)/ready
 
 # For a course of your own: MASTERS=folder with the masters, CLASS=class list (CSV) and SECRET=file for data of each student's own.
 RELEASE ?= release
-CLASSROOM = $(if $(MASTERS),--masters "$(MASTERS)") $(if $(CLASS),--class "$(CLASS)") $(if $(SECRET),--secret "$(SECRET)")
+FROM = $(if $(MASTERS),--masters "$(MASTERS)")
+CLASSROOM = $(FROM) $(if $(CLASS),--class "$(CLASS)") $(if $(SECRET),--secret "$(SECRET)")
 
 assignments: $(VENV)/ready
 	$(BIN)/python assignments/classroom.py "$(RELEASE)" $(CLASSROOM)
 
 grade: $(VENV)/ready
-	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { echo "usage: make grade SUBMISSIONS=folder OUT=folder"; exit 2; }
+	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { echo "usage: make grade SUBMISSIONS=folder OUT=folder [CLASS=list.csv SECRET=file] [MASTERS=folder]"; exit 2; }
 	$(BIN)/python assignments/grade.py "$(SUBMISSIONS)" "$(OUT)" $(CLASSROOM)
 
 grade-trial: $(VENV)/ready
 	rm -rf _trial
-	$(BIN)/python assignments/trial.py _trial
+	$(BIN)/python assignments/trial.py _trial $(FROM)
 
 slides: $(VENV)/ready
-	$(BIN)/python assignments/slides.py slides
+	$(BIN)/python assignments/slides.py slides $(CHAPTERS)
 
 clean:
 	rm -rf _build release slides _trial experiments/.work $(VENV) .pytest_cache *.egg-info

@@ -13,6 +13,7 @@ import re
 import sys
 import tempfile
 import zipfile
+from collections import Counter
 from copy import deepcopy
 from pathlib import Path
 
@@ -31,6 +32,8 @@ HERE = Path(__file__).resolve().parent
 SECRET_REGION = re.compile(r"### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)### END \1", re.DOTALL)
 SEED = "STUDENT_SEED = 0"
 NEEDS = "numpy\nscipy\nmatplotlib\n"
+CANVAS = re.compile(r".*?_(\d+)_\d+_.*")  # lovelaceada_LATE_1001_98765_01-rescaling.ipynb: the student's ID, the file's
+MOODLE = re.compile(r"(.*)_\d+_assignsubmission_file_?")  # Ada Lovelace_4711_assignsubmission_file_, a folder
 LONG = 40  # from this length on, a single line of a solution is a leak
 
 
@@ -143,21 +146,60 @@ def refuse_leaks(secrets: list[str], text: str, where: str) -> None:
 
 def read_class(path: Path) -> list[dict[str, str]]:
     """A class list: a CSV file with the column `student`, the name that submissions come under."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not rows[0].get("student"):
-        raise SystemExit(f"{path} must have a column 'student' and a row for each; got {list(rows[0]) if rows else 'nothing'}")
+    rows = read_table(path)
+    if unnamed := [row for row in rows or [{}] if not row.get("student")]:
+        raise SystemExit(f"{path} must have a column 'student' and a name in it in every row; one is {unnamed[0]}")
+    names = Counter(row["student"] for row in rows)
+    if twice := [name for name in names if names[name] > 1]:
+        raise SystemExit(f"{path} must name every student once; it names more than once: {', '.join(twice)}")
+    if unfit := [name for name in names if name.startswith(".") or re.search(r'[/\\:*?"<>|]', name)]:
+        raise SystemExit(f"{path}: a student's name becomes a folder's name, so it cannot begin with a dot or hold / \\ : * ? \" < > |; "
+                         f"got {', '.join(unfit)}")
     return rows
+
+
+def owner(entry: str, student: str, listed: list[dict[str, str]]) -> str:
+    """Who handed in a file or folder: `student`, or who in the class list is meant by the name that Canvas or Moodle gave it."""
+    found = []
+    if canvas := CANVAS.fullmatch(entry):
+        found = [row["student"] for row in listed if row.get("canvas_id") == canvas[1]]
+    elif moodle := MOODLE.fullmatch(entry):
+        found = [row["student"] for row in listed if words(row.get("name", "")) == words(moodle[1])]
+    return student if len(found) != 1 or any(student == row["student"] for row in listed) else found[0]
+
+
+def words(name: str) -> list[str]:
+    """The words of a name in any order: "Lovelace, Ada" is Ada Lovelace."""
+    return sorted(re.findall(r"\w+", name.casefold()))
 
 
 def read_secret(path: Path | None) -> str | None:
     """The course secret, from a file that stays with the teacher."""
     if path is None:
         return None
-    secret = path.read_text().strip()
+    secret = read_text(path).strip()
     if len(secret) < 16:
         raise SystemExit(f"{path} must hold at least 16 characters; make one with: openssl rand -hex 16 > {path}")
     return secret
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file that the teacher wrote, with whatever separator the spreadsheet at hand uses."""
+    lines = read_text(path).splitlines()
+    separator = max(",;\t", key=lines[0].count) if lines else ","
+    rows = [{(key or "").strip().lower(): value.strip() for key, value in row.items() if isinstance(value, str)}
+            for row in csv.DictReader(lines, delimiter=separator)]
+    return [row for row in rows if any(row.values())]
+
+
+def read_text(path: Path) -> str:
+    """A file that the teacher wrote."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SystemExit(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SystemExit(f"{path} must be text in UTF-8 (in a spreadsheet: save as 'CSV UTF-8')") from None
 
 
 def pack(nb: NotebookNode, path: Path) -> None:
@@ -201,7 +243,7 @@ def main() -> None:
         parser.error(f"{args.masters} must hold masters, <name>/<name>.md; it holds none")
     students = [row["student"] for row in read_class(args.students)] if args.students else []
     written = release(args.out, args.masters, students, read_secret(args.secret))
-    print(f"{len(written)} files in {args.out}")
+    print(f"{len(written)} zips in {args.out}" + (f", for {len(students)} students" if students else ""))
 
 
 if __name__ == "__main__":

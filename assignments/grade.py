@@ -1,60 +1,42 @@
 """Grade a folder of submissions: `python assignments/grade.py SUBMISSIONS OUT` (or `make grade`).
 
-Every notebook is put together anew from the master's own tests and the student's own answers, run alone in a sandbox,
-and entered in nbgrader's grade book by this process, which runs no student's code. What a student's functions return
-on fresh data is checked here too (`verify.py` of the assignment), so replacing the checker does not help.
+Every notebook is put together anew from the master's own tests and the student's own answers (`submissions.py`), run
+alone in a sandbox (`sandbox.py`, `inside.py`), and entered in nbgrader's grade book (`gradebook.py`) by this process,
+which runs no student's code. What a student's functions return on fresh data is checked here too (`outside.py`), so
+replacing the checker does not help.
 """
 import argparse
-import ast
 import base64
 import contextlib
 import csv
 import hashlib
-import importlib.util
-import io
+import html
 import json
 import os
 import re
 import secrets
-import shutil
 import subprocess
 import sys
-import warnings
-import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
 import classroom
-import nbformat
+import gradebook
 import numpy as np
+import outside
 import sandbox
+import submissions
 from classroom import grade_id
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode, v4
-from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.converters import Autograde, GenerateFeedback
-from nbgrader.preprocessors import ClearHiddenTests, GetGrades, SaveAutoGrades
 from nbgrader.utils import is_grade, is_solution
-from sqlalchemy.exc import SAWarning
+from submissions import Submission
 from tqdm import tqdm
 
-warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's, on every new submission
-
-LARGEST = 20 * 2**20  # bytes of a submitted notebook
+STATUSES = ["ok", "failed", "timeout", "flagged"]
 COLUMNS = ["student", "assignment", "status", "total", "max", "pending", "note"]
-OURS = [Path(__file__).with_name(name) for name in ("grade.py", "inside.py", "sandbox.py", "classroom.py")]
-
-# For marking by hand in nbgrader's formgrader, which must not run submissions: its button Autograde reads the outputs again.
-MARKING = """c = get_config()
-c.HTMLExporter.sanitize_html = True
-c.Autograde.sanitize_preprocessors = []
-c.Autograde.autograde_preprocessors = ["nbgrader.preprocessors.SaveAutoGrades"]
-c.GenerateFeedback.preprocessors = [
-    "nbgrader.preprocessors.ClearHiddenTests", "nbgrader.preprocessors.GetGrades", "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor"]
-"""
+OURS = [Path(__file__).with_name(f"{name}.py") for name in ("grade", "submissions", "gradebook", "outside", "inside", "sandbox", "classroom")]
 
 # Every one of these must fail. If one does not, the student's notebook has replaced the checker.
 MUST_FAIL = [
@@ -70,144 +52,25 @@ MUST_FAIL = [
 ]
 
 
-class Submission(NamedTuple):
-    """One notebook of one student, or the reason why there is none (`problem`)."""
-
-    student: str
-    slug: str
-    path: Path | None
-    problem: str = ""
-    note: str = ""
-
-
 class Verdict(NamedTuple):
     """What came out of a submission. `faults` are points that nbgrader gives and the check outside does not confirm."""
 
-    status: str  # ok, failed, timeout or flagged
+    status: str  # one of STATUSES
     note: str = ""
     notebook: NotebookNode | None = None
     faults: dict[str, str] = {}
 
 
-# --- which submissions there are ---------------------------------------------------------------------------------
-
-
-def read_notebook(path: Path) -> NotebookNode:
-    """A student's notebook, reduced to what is used of it; ValueError if it is none."""
-    if path.is_symlink() or not path.is_file():
-        raise ValueError("it is a link or no regular file")
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"it is larger than {LARGEST >> 20} MB; clear its outputs")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            nb = nbformat.reads(path.read_text(encoding="utf-8-sig"), as_version=4)
-        cells = []
-        for cell in nb.cells:
-            made = v4.new_code_cell(str(cell.source)) if cell.cell_type == "code" else v4.new_markdown_cell(str(cell.source))
-            made.id = str(cell.get("id", made.id))
-            if name := grade_id(cell):
-                made.metadata.nbgrader = {"grade_id": name}
-            cells.append(made)
-    except (Exception, RecursionError) as error:
-        raise ValueError(f"it cannot be read as a notebook ({type(error).__name__})") from None
-    return v4.new_notebook(cells=cells)
-
-
-def recognize(nb: NotebookNode, path: Path, templates: dict[str, NotebookNode]) -> str | None:
-    """Which assignment a notebook is, by its cells, and only if they do not say so by its name."""
-    votes = Counter()
-    for slug, template in templates.items():
-        names = {grade_id(cell) for cell in template.cells} - {None}
-        for cell in nb.cells:
-            votes[slug] += cell.id.startswith(f"{slug}-") + (grade_id(cell) in names)
-    slug, count = votes.most_common(1)[0]
-    if count:
-        return slug
-    return next((slug for slug in templates if slug in f"{path.parent.name}/{path.name}"), None)
-
-
-def collect(folder: Path, templates: dict[str, NotebookNode]) -> list[Submission]:
-    """All submissions in a folder with a folder or a file for each student."""
-    found = []
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith((".", "__MACOSX")):
-            continue
-        student = entry.name if entry.is_dir() else entry.stem
-        if not entry.is_dir():
-            for slug in templates:
-                student = student.replace(slug, "")
-            student = student.strip("_- ") or entry.stem
-        if entry.is_symlink():
-            found.append(Submission(student, "", None, "the submission is a link, not a file"))
-            continue
-        paths = [entry] if not entry.is_dir() else sorted(
-            p for p in entry.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts and not p.name.startswith("."))
-        if not paths:
-            found.append(Submission(student, "", None, "the folder holds no notebook (*.ipynb)"))
-        for path in paths:
-            named = next((slug for slug in templates if slug in f"{path.parent.name}/{path.name}"), "")
-            try:
-                slug = recognize(read_notebook(path), path, templates)
-            except ValueError as error:
-                found.append(Submission(student, named, None, f"{path.name}: {error}"))
-                continue
-            if slug is None:
-                found.append(Submission(student, "", None, f"{path.name} is none of the assignments"))
-            else:
-                note = "" if slug in f"{path.parent.name}/{path.name}" else f"handed in as {path.name}"
-                found.append(Submission(student, slug, path, note=note))
-    count = Counter((s.student, s.slug) for s in found if s.path)
-    return [s if count[s.student, s.slug] < 2 else s._replace(path=None, problem=f"{count[s.student, s.slug]} notebooks for one assignment")
-            for s in found]
+class Stopped(Exception):
+    """A notebook came to no end: the status, and why."""
 
 
 # --- one submission ----------------------------------------------------------------------------------------------
 
 
-def assemble(nb: NotebookNode, template: NotebookNode) -> tuple[NotebookNode, list[str]]:
-    """The student's answers among the master's own locked cells; and what had to be put back.
-
-    A cell is known by nbgrader's name, else by its id, else by its text. Every locked cell of the master stands in the
-    result exactly once, as in the master, at the student's place for it or after the cell it follows in the master.
-    """
-    names = {grade_id(cell): cell for cell in template.cells if grade_id(cell)}
-    ids = {cell.id: grade_id(cell) for cell in template.cells if grade_id(cell)}
-    texts = {cell.source.strip(): grade_id(cell) for cell in template.cells if grade_id(cell)}
-    owner, stripped = {}, False
-    for i, cell in enumerate(nb.cells):  # of two cells with one name, the last counts
-        name = grade_id(cell)
-        if name not in names:
-            name = ids.get(cell.id) or texts.get(cell.source.strip())
-            stripped |= name is not None
-        if name is not None:
-            owner[name] = i
-    at = {i: name for name, i in owner.items()}
-    cells = []
-    for i, cell in enumerate(nb.cells):
-        made = deepcopy(names[at[i]] if i in at else cell)
-        if i not in at:
-            made.metadata = NotebookNode()
-        if i not in at or is_solution(made):
-            made.source = cell.source
-            if made.cell_type == "markdown":  # no HTML of a student's in the browser of the one who marks
-                made.source = re.sub(r"<(?=[A-Za-z/!?])", "< ", made.source)
-        made.id = f"cell-{i}"
-        cells.append(made)
-    missing = [name for name in names if name not in owner]
-    for name in missing:
-        order = list(names)
-        before = order[: order.index(name)]
-        place = max((i + 1 for i, cell in enumerate(cells) if grade_id(cell) in before), default=0)
-        cells.insert(place, deepcopy(names[name]))
-        cells[place].id = f"back-{order.index(name)}"
-    notes = []
-    if stripped:
-        notes.append("cell metadata were missing and put back")
-    if missing:
-        notes.append(f"deleted cells put back: {', '.join(missing)}")
-    result = v4.new_notebook(cells=cells, metadata=deepcopy(template.metadata))
-    return result, notes
+def is_test(cell: NotebookNode) -> bool:
+    """Whether nbgrader reads points off the cell's outputs."""
+    return cell.cell_type == "code" and is_grade(cell) and not is_solution(cell)
 
 
 def canary(token: str) -> str:
@@ -220,41 +83,22 @@ def canary(token: str) -> str:
     return "\n".join(lines)
 
 
-def probe_alone(source: str) -> str:
-    """What goes into the sandbox of a `verify.py`: its imports, `probe`, and what that refers to; no check, no formula."""
-    tree = ast.parse(source)
-    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    named = {name: node for node in tree.body for name in
-             ([node.name] if isinstance(node, ast.FunctionDef) else
-              [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)] if isinstance(node, ast.Assign) else [])}
-    needed, queue = [], [named["probe"]]
-    while queue:
-        node = queue.pop()
-        if node not in needed:
-            needed.append(node)
-            queue += [named[n.id] for n in ast.walk(node) if isinstance(n, ast.Name) and n.id in named]
-    body = [*imports, *(node for node in tree.body if node in needed)]
-    return ast.unparse(ast.Module(body, []))
-
-
-def clean(output: dict, test: bool) -> NotebookNode | None:
-    """An output as it may be shown: text, PNG or an error. Of a test only the error's message, not the test."""
-    kind = output.get("output_type")
+def clean(output: dict, test: bool, hidden: list[str]) -> NotebookNode | None:
+    """An output as it may be shown: text, PNG or an error, and no hidden test. Of a test only the error's message."""
+    kind, data = output["output_type"], output.get("data", {})
+    lines = [str(line) for line in list(output.get("traceback") or [])[:50]]
+    error, text = str(output.get("evalue")), str(output.get("text") or data.get("text/plain") or "")
+    if classroom.leaks(hidden, re.sub(r"\x1b\[[\d;]*m", "", "\n".join([*lines, error, text]))):
+        lines, error, text = [], "left out: it shows a hidden test", "left out: it shows a hidden test\n"
     if kind == "error":
-        ename, evalue = str(output.get("ename"))[:80], str(output.get("evalue"))[:600]
-        traceback = [] if test else [str(line)[:4000] for line in list(output.get("traceback") or [])[:50]]
-        return v4.new_output("error", ename=ename, evalue=evalue, traceback=traceback or [f"{ename}: {evalue}"])
+        name = str(output["ename"])[:80]
+        lines = [] if test else [line[:4000] for line in lines]
+        return v4.new_output("error", ename=name, evalue=error[:600], traceback=lines or [f"{name}: {error[:600]}"])
     if test:
         return None
     if kind == "stream":
-        name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return v4.new_output("stream", name=name, text=str(output.get("text"))[:100_000])
-    data = output.get("data")
-    if kind not in ("execute_result", "display_data") or not isinstance(data, dict):
-        return None
-    shown = {}
-    if "text/plain" in data:
-        shown["text/plain"] = str(data["text/plain"])[:100_000]
+        return v4.new_output("stream", name="stderr" if output.get("name") == "stderr" else "stdout", text=text[:100_000])
+    shown = {"text/plain": text[:100_000]} if "text/plain" in data else {}
     with contextlib.suppress(ValueError):
         image = str(data.get("image/png", "")).replace("\n", "")
         if base64.b64decode(image, validate=True).startswith(b"\x89PNG"):
@@ -268,6 +112,7 @@ class Grader(NamedTuple):
     out: Path
     folder: Path
     templates: dict[str, NotebookNode]
+    markers: dict[str, list[str]]
     limits: sandbox.Limits
     fonts: Path
     secret: str | None
@@ -277,91 +122,10 @@ class Grader(NamedTuple):
     def course(self) -> Path:
         return self.out / "course"
 
-    def judge(self, submission: Submission) -> Verdict:
-        """Run one submission and say what came of it. Runs in a thread; touches no other submission."""
-        nb, notes = assemble(read_notebook(submission.path), self.templates[submission.slug])
-        notes = [n for n in [submission.note, *notes] if n]
-        classroom.set_seed(nb, classroom.student_seed(submission.student, self.secret))
-        token = secrets.token_hex(8)
-        sources, place, guards = [], {}, []
-        for i, cell in enumerate(nb.cells):
-            if cell.cell_type == "code":
-                place[len(sources)] = i
-                sources.append(cell.source)
-                if is_test(cell):
-                    guards.append(len(sources))
-                    sources.append(canary(token))
-
-        why, data = sandbox.run({"what": "execute", "cells": sources}, self.limits, self.fonts, self.sandboxed)
-        try:
-            answer = json.loads(data) if data else {}
-            why = why or answer.get("stopped")
-            results = list(answer.get("cells", []))
-            at = place.get(answer.get("cell"))
-        except (ValueError, AttributeError, TypeError, RecursionError):
-            why, results, at = "nonsense", [], None
-        where = f" in cell {at + 1}" if at is not None else ""
-        if why == "timeout":
-            return Verdict("timeout", "; ".join([*notes, f"stopped after {self.limits.seconds} s"]))
-        reasons = {"memory": f"used more than {self.limits.memory >> 20} MB of memory", "died": f"Python ended{where}",
-                   "output": f"wrote more than {self.limits.output >> 20} MB of output{where}"}
-        if why or len(results) != len(sources):
-            return Verdict("failed", "; ".join([*notes, reasons.get(why, "ended without a result")]))
-        late, tampered = [], False
-        try:
-            for j, result in enumerate(results):
-                outputs = result["outputs"]
-                errors = [o for o in outputs if o["output_type"] == "error"]
-                if j in guards:
-                    tampered |= not any(o["ename"] == "AssertionError" and o["evalue"] == token for o in errors)
-                    continue
-                cell = nb.cells[place[j]]
-                if any(o["ename"] == "CellTimeoutError" for o in errors):
-                    late.append(str(place[j] + 1))
-                if is_test(cell) and not result["ran"]:
-                    return Verdict("failed", "; ".join([*notes, f"the test {grade_id(cell)} did not run"]))
-                cell.outputs = [o for o in (clean(output, is_test(cell)) for output in outputs) if o]
-                cell.execution_count = 1 + list(place).index(j)
-        except (KeyError, TypeError, AttributeError):
-            return Verdict("failed", "; ".join([*notes, reasons.get(why, "ended with a result that makes no sense")]))
-        passed = {grade_id(cell) for cell in nb.cells if is_test(cell) and not any(o.output_type == "error" for o in cell.outputs)}
-        faults = {name: text for name, text in self.verify(submission, nb, passed).items() if name in passed}
-        status = "ok"
-        if late:
-            status = "timeout"
-            notes.append(f"stopped after {self.limits.cell_seconds} s: cell {', '.join(late)}")
-        if tampered or faults:
-            status = "flagged"
-            notes += ["the checks were replaced"] * tampered + [f"{name}: {text}" for name, text in faults.items()]
-        if notes and nb.cells:
-            nb.cells.insert(0, v4.new_markdown_cell(f"**{status}**: {'; '.join(notes)}".replace("<", "&lt;")))
-        return Verdict(status, "; ".join(notes), nb, faults)
-
-    def verify(self, submission: Submission, nb: NotebookNode, passed: set[str]) -> dict[str, str]:
-        """Check outside the sandbox what the student's functions return on fresh data inside one."""
-        path = self.folder / submission.slug / "verify.py"
-        if not path.exists() or not passed:
-            return {}
-        seed = secrets.randbelow(2**31)
-        cells = [cell.source for cell in nb.cells if cell.cell_type == "code" and not is_test(cell)]
-        job = {"what": "probe", "cells": cells, "seed": seed, "probe": probe_alone(path.read_text())}
-        why, data = sandbox.run(job, self.limits, self.fonts, self.sandboxed)
-        try:
-            if why or not data:
-                raise ValueError("no answer")
-            if sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(data)).infolist()) > self.limits.output:
-                raise ValueError("too large")
-            with np.load(io.BytesIO(data), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            spec = importlib.util.spec_from_file_location("verify", path)
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return module.verify(arrays, seed)
-        except Exception as error:
-            text = f"its values could not be checked outside ({error or type(error).__name__})"
-            return dict.fromkeys(passed, text[:200])
+    def state(self, submission: Submission, kind: str) -> Path:
+        """The file that remembers what has been done for a submission."""
+        name = hashlib.sha256(f"{submission.student}\n{submission.slug}".encode()).hexdigest()[:24]
+        return self.out / "state" / f"{name}.{kind}"
 
     def digest(self, submission: Submission) -> str:
         """Changes when anything does that the result depends on."""
@@ -372,161 +136,168 @@ class Grader(NamedTuple):
             hashed.update(path.read_bytes() if path.exists() else b"none")
         return hashed.hexdigest()
 
+    def judge(self, submission: Submission) -> Verdict:
+        """Run one submission and say what came of it. Runs in a thread; touches no other submission."""
+        nb, notes = submissions.assemble(submissions.read_notebook(submission.path), self.templates[submission.slug])
+        notes = [note for note in [submission.note, *notes] if note]
+        classroom.set_seed(nb, classroom.student_seed(submission.student, self.secret))
+        try:
+            late, tampered = self.run(submission, nb)
+        except Stopped as stopped:
+            status, why = stopped.args
+            return Verdict(status, "; ".join([*notes, why]))
+        passed = {grade_id(cell) for cell in nb.cells if is_test(cell) and not any(o.output_type == "error" for o in cell.outputs)}
+        faults = self.faults(submission, nb, passed)
+        status = "ok"
+        if late:
+            status = "timeout"
+            notes.append(f"stopped after {self.limits.cell_seconds} s: cell {', '.join(map(str, late))}")
+        if tampered or faults:
+            status = "flagged"
+            notes += ["the checks were replaced"] * tampered + [f"{name}: {text}" for name, text in faults.items()]
+        if notes:
+            nb.cells.insert(0, v4.new_markdown_cell(f"**{status}**: {'; '.join(notes)}".replace("<", "&lt;")))
+        return Verdict(status, "; ".join(notes), nb, faults)
+
+    def run(self, submission: Submission, nb: NotebookNode) -> tuple[list[int], bool]:
+        """Run the notebook in a sandbox and enter its outputs; return the cells that took too long, and whether the checks were replaced."""
+        token = secrets.token_hex(8)
+        steps = []  # (number of the cell, the cell, what is run); a canary after each test belongs to no cell
+        for number, cell in enumerate(nb.cells, 1):
+            if cell.cell_type == "code":
+                steps.append((number, cell, cell.source))
+                if is_test(cell):
+                    steps.append((number, None, canary(token)))
+        shown = classroom.squeeze("\n".join(cell.source for cell in nb.cells if not is_test(cell)))
+        hidden = [marker for marker in self.markers[submission.slug] if marker not in shown]
+        results = self.execute([source for _, _, source in steps], [number for number, _, _ in steps])
+        late, tampered = [], False
+        try:
+            for (number, cell, _), result in zip(steps, results, strict=True):
+                errors = [(o["ename"], o["evalue"]) for o in result["outputs"] if o["output_type"] == "error"]
+                if cell is None:
+                    tampered |= ("AssertionError", token) not in errors
+                    continue
+                if is_test(cell) and not result["ran"]:
+                    raise Stopped("failed", f"the test {grade_id(cell)} did not run")
+                if any(name == "CellTimeoutError" for name, _ in errors):
+                    late.append(number)
+                cell.outputs = [o for o in (clean(output, is_test(cell), hidden) for output in result["outputs"]) if o]
+                cell.execution_count = number
+        except (KeyError, TypeError, AttributeError, ValueError):
+            raise Stopped("failed", "ended with a result that makes no sense") from None
+        return late, tampered
+
+    def execute(self, sources: list[str], numbers: list[int]) -> list[dict]:
+        """Run cells in a sandbox; return whether each ran, and its outputs, as told. Stopped if they came to no end."""
+        why, data = sandbox.run({"what": "execute", "cells": sources}, self.limits, self.fonts, self.sandboxed)
+        where = ""
+        try:
+            answer = json.loads(data or b"{}")
+            why, cells = why or answer.get("stopped"), answer.get("cells")
+            if why in ("died", "output") and "cell" in answer:
+                where = f" in cell {numbers[answer['cell']]}"
+        except (ValueError, AttributeError, TypeError, LookupError, RecursionError):
+            raise Stopped("failed", "ended with a result that makes no sense") from None
+        if why == "timeout":
+            raise Stopped("timeout", f"stopped after {self.limits.seconds} s")
+        if why or cells is None:
+            reasons = {"memory": f"used more than {self.limits.memory >> 20} MB of memory", "died": f"Python ended{where}",
+                       "output": f"wrote more than {self.limits.output >> 20} MB of output{where}"}
+            raise Stopped("failed", reasons.get(why, "ended without a result"))
+        return cells
+
+    def faults(self, submission: Submission, nb: NotebookNode, passed: set[str]) -> dict[str, str]:
+        """Of the questions whose tests passed, those that the check outside does not confirm, and why."""
+        path = self.folder / submission.slug / "verify.py"
+        if not path.exists() or not passed:
+            return {}
+        cells = [cell.source for cell in nb.cells if cell.cell_type == "code" and not is_test(cell)]
+
+        def ask(code: str, calls: dict[str, outside.Call]) -> dict[str, np.ndarray]:
+            return outside.ask_sandbox([*cells, code], calls, limits=self.limits, fonts=self.fonts, sandboxed=self.sandboxed)
+
+        try:
+            return outside.faults(outside.load(path), np.random.default_rng(), passed, ask)
+        except outside.NoAnswer as error:
+            return dict.fromkeys(sorted(passed), f"its values could not be checked outside ({error})")
+
     def record(self, submission: Submission, verdict: Verdict) -> None:
-        """Enter a run notebook in the grade book; nbgrader reads the points off its outputs."""
-        student, slug = plain(submission.student), submission.slug
-        with Gradebook(classroom.course(self.course).db_url) as book:
-            if verdict.notebook is None:  # an older hand-in of the same student must not stand for this one
-                with contextlib.suppress(MissingEntry):
-                    book.remove_submission(slug, student)
-                return
-        path = self.course / "submitted" / student / slug / f"{slug}.ipynb"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(verdict.notebook, path)
-        converter = Autograde(coursedir=classroom.course(self.course, slug, student), force=True, log=classroom.quiet())
-        converter.sanitize_preprocessors = []  # done already, and nothing is executed here
-        converter.autograde_preprocessors = [SaveAutoGrades]
-        converter.start()
-        with Gradebook(classroom.course(self.course).db_url) as book:
-            notebook = book.find_submission_notebook(slug, slug, student)
-            for grade in notebook.grades:
-                if grade.name in verdict.faults:
-                    grade.auto_score = 0
-            book.db.commit()
-
-    def grades(self, submission: Submission) -> dict[str, tuple[float | None, float, bool]]:
-        """Of each question of a recorded submission: points, of how many, and whether they wait for a mark by hand."""
-        with Gradebook(classroom.course(self.course).db_url) as book:
-            try:
-                notebook = book.find_submission_notebook(submission.slug, submission.slug, plain(submission.student))
-            except MissingEntry:
-                return {}
-            found = {grade.name: (grade, grade.max_score) for grade in notebook.grades}
-            names = [grade_id(cell) for cell in self.templates[submission.slug].cells if is_grade(cell)]
-            if set(names) - set(found) or any(g.auto_score is None and g.manual_score is None and not g.needs_manual_grade for g, _ in found.values()):
-                return {}
-            return {name: (None if found[name][0].needs_manual_grade and found[name][0].manual_score is None else found[name][0].score,
-                           found[name][1], bool(found[name][0].needs_manual_grade)) for name in names}
-
-    def feedback(self, submission: Submission, status: str, note: str, grades: dict) -> None:
-        """A page for the student: answers, points, comments and messages, without the hidden tests."""
-        page = self.out / "feedback" / submission.student / f"{submission.slug or 'submission'}.html"
-        page.parent.mkdir(parents=True, exist_ok=True)
-        if not grades:
-            text = f"{submission.slug}: not graded ({status}). {note}".replace("&", "&amp;").replace("<", "&lt;")
-            page.write_text(f"<!doctype html><meta charset=utf-8><title>Feedback</title><p>{text}</p>\n")
-            return
-        student = plain(submission.student)
-        coursedir = classroom.course(self.course, submission.slug, student)
-        converter = GenerateFeedback(coursedir=coursedir, force=True, log=classroom.quiet())
-        converter.preprocessors = [ClearHiddenTests, GetGrades, CSSHTMLHeaderPreprocessor]
-        converter.config.HTMLExporter.sanitize_html = True
-        converter.start()
-        made = self.course / "feedback" / student / submission.slug / f"{submission.slug}.html"
-        shutil.copyfile(made, page)
-
-
-def is_test(cell: NotebookNode) -> bool:
-    """Whether nbgrader reads points off the cell's outputs."""
-    return cell.cell_type == "code" and is_grade(cell) and not is_solution(cell)
-
-
-def plain(student: str) -> str:
-    """A student's name in nbgrader's course, where names are patterns too."""
-    name = re.sub(r"[^\w.,'() @-]", "_", student).strip()
-    return name if name == student else f"{name}-{hashlib.sha256(student.encode()).hexdigest()[:6]}"
+        """Enter a verdict in the grade book."""
+        if verdict.notebook is None:
+            gradebook.remove(self.course, submission.slug, submission.student)
+        else:
+            gradebook.record(self.course, submission.slug, submission.student, verdict.notebook, verdict.faults)
 
 
 # --- all submissions ---------------------------------------------------------------------------------------------
 
 
-def grade(grader: Grader, submissions: list[Submission], workers: int) -> list[tuple[Submission, str, str]]:
+def grade(grader: Grader, found: list[Submission], workers: int) -> list[tuple[Submission, str, str]]:
     """Judge what is new, two at a time, and enter it one by one. Whatever is finished stays finished."""
-    done, waiting = {}, []
-    for submission in submissions:
-        state = state_file(grader, submission)
-        if submission.path is None:
+    done, waiting = {}, {}
+    for submission in found:
+        if submission.problem:
             done[submission] = ("failed", submission.problem)
-            if submission.slug:
-                grader.record(submission, Verdict("failed"))
-            state.unlink(missing_ok=True)
             continue
+        digest = grader.digest(submission)
         with contextlib.suppress(OSError, ValueError):
-            saved = json.loads(state.read_text())
-            if saved["digest"] == grader.digest(submission):
+            saved = json.loads(grader.state(submission, "json").read_text())
+            if saved["digest"] == digest:
                 done[submission] = (saved["status"], saved["note"])
         if submission not in done:
-            waiting.append(submission)
-    bar = tqdm(total=len(submissions), initial=len(done), unit="notebook", disable=None)
+            waiting[submission] = digest
+    bar = tqdm(total=len(found), initial=len(done), unit="notebook", disable=None)
     pool = ThreadPoolExecutor(workers)
     try:
-        running = {pool.submit(grader.judge, submission): (submission, grader.digest(submission)) for submission in waiting}
+        running = {pool.submit(grader.judge, submission): submission for submission in waiting}
         for future in as_completed(running):
-            submission, digest = running[future]
+            submission = running[future]
             try:
                 verdict = future.result()
                 grader.record(submission, verdict)
             except Exception as error:  # never stops the others
                 verdict = Verdict("failed", f"the grader could not grade it ({type(error).__name__}: {error})"[:300])
                 grader.record(submission, verdict)
-            state = state_file(grader, submission)
-            state.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({"digest": digest, "status": verdict.status, "note": verdict.note})
-            state.with_suffix(".part").write_text(text)
-            os.replace(state.with_suffix(".part"), state)
+            part = grader.state(submission, "part")
+            part.write_text(json.dumps({"digest": waiting[submission], "status": verdict.status, "note": verdict.note}))
+            os.replace(part, grader.state(submission, "json"))
             done[submission] = (verdict.status, verdict.note)
             bar.update()
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on where this one stopped.", file=sys.stderr)
         os._exit(130)  # ends the sandboxes too
     bar.close()
-    return [(submission, *done[submission]) for submission in submissions]
+    return [(submission, *done[submission]) for submission in found]
 
 
-def state_file(grader: Grader, submission: Submission) -> Path:
-    name = hashlib.sha256(f"{submission.student}\n{submission.slug}".encode()).hexdigest()[:24]
-    return grader.out / "state" / f"{name}.json"
+def read_decisions(path: Path) -> dict[tuple[str, str], str]:
+    """The teacher's own status for a student's assignment, from decisions.csv, if there is one."""
+    rows = classroom.read_table(path) if path.exists() else []
+    for row in rows:
+        if not row.get("student") or not row.get("assignment") or row.get("status") not in STATUSES:
+            raise SystemExit(f"{path} must have the columns student, assignment and status, filled in every row, and a status is one of "
+                             f"{', '.join(STATUSES)}; got {row}. Put it right and run the command again")
+    return {(row["student"], row["assignment"]): row["status"] for row in rows}
 
 
-def export(grader: Grader, judged: list[tuple[Submission, str, str]], students: list[dict[str, str]]) -> list[dict]:
+def export(grader: Grader, judged: list[tuple[Submission, str, str]], students: list[dict[str, str]],
+           decisions: dict[tuple[str, str], str]) -> list[dict]:
     """Write grades.csv, the feedback pages and the files for Canvas and Moodle."""
-    decisions = {}
-    with contextlib.suppress(FileNotFoundError), (grader.out / "decisions.csv").open(newline="") as file:
-        decisions = {(row["student"], row["assignment"]): row["status"] for row in csv.DictReader(file)}
-    rows, questions = [], []
+    rows, listed = [], {about["student"] for about in students}
     for submission, status, note in tqdm(judged, unit="page", disable=None):
-        status = decisions.get((submission.student, submission.slug), status)
-        grades = grader.grades(submission) if submission.path and submission.slug else {}
-        if not grades and status == "ok":
-            status, note = "failed", "; ".join(filter(None, [note, "nbgrader has no points for it"]))
-        row = {"student": submission.student, "assignment": submission.slug, "status": status, "note": note}
-        if grades:
-            row["total"] = number(sum(points or 0 for points, _, _ in grades.values()))
-            row["pending"] = number(sum(most for points, most, waits in grades.values() if waits))
-            for name, (points, _, _) in grades.items():
-                row[f"{submission.slug}:{name}"] = "" if points is None else number(points)
-        if submission.slug:
-            most = {grade_id(c): c.metadata.nbgrader.points for c in grader.templates[submission.slug].cells if is_grade(c)}
-            row["max"] = number(sum(most.values()))
-            questions += [q for q in (f"{submission.slug}:{name}" for name in most) if q not in questions]
-        rows.append(row)
-        page = repr((row, comments(grader, submission) if grades else None))
-        mark = state_file(grader, submission).with_suffix(f".{hashlib.sha256(page.encode()).hexdigest()[:24]}")
-        if not mark.exists():
-            grader.feedback(submission, status, note, grades)
-            mark.parent.mkdir(parents=True, exist_ok=True)
-            for old in mark.parent.glob(f"{mark.stem}.*"):
-                if old.suffix not in (".json", ".part"):
-                    old.unlink()
-            mark.touch()
+        if listed and submission.student not in listed:
+            status = "flagged" if status == "ok" else status
+            note = "; ".join(filter(None, [note, "not in the class list: rename the file or folder, or add the student to the list"]))
+        rows.append(publish(grader, submission, decisions.get((submission.student, submission.slug), status), note))
+    questions = {name for row in rows for name in row} - set(COLUMNS)
     write_csv(grader.out / "grades.csv", [*COLUMNS, *sorted(questions)], rows)
     final = {(r["student"], r["assignment"]): r["total"] for r in rows if r["status"] == "ok" and not float(r["pending"])}
-    slugs = sorted({r["assignment"] for r in rows if r["assignment"]})
-    known = {row["student"]: row for row in students} or {r["student"]: {"student": r["student"]} for r in rows}
     most = {r["assignment"]: r["max"] for r in rows if r["assignment"]}
-    canvas = [{"Student": "    Points Possible", **most}]
-    moodle = []
-    for student, about in known.items():
+    slugs = sorted(most)
+    canvas, moodle = [{"Student": "    Points Possible", **most}], []
+    for about in students or [{"student": student} for student in dict.fromkeys(row["student"] for row in rows)]:
+        student = about["student"]
         points = {slug: final.get((student, slug), "") for slug in slugs}
         canvas.append({"Student": about.get("name") or student, "ID": about.get("canvas_id"), "SIS User ID": about.get("sis_id"),
                        "SIS Login ID": student, "Section": about.get("section"), **points})
@@ -536,14 +307,34 @@ def export(grader: Grader, judged: list[tuple[Submission, str, str]], students: 
     return rows
 
 
-def comments(grader: Grader, submission: Submission) -> list[str]:
-    with Gradebook(classroom.course(grader.course).db_url) as book:
-        notebook = book.find_submission_notebook(submission.slug, submission.slug, plain(submission.student))
-        return sorted(f"{comment.name}: {comment.comment}" for comment in notebook.comments)
-
-
-def number(value: float) -> str:
-    return f"{value:g}"
+def publish(grader: Grader, submission: Submission, status: str, note: str) -> dict[str, str]:
+    """Write the student's feedback page, if it is not as it should be already; return the row of grades.csv."""
+    student, slug = submission.student, submission.slug
+    row = {"student": student, "assignment": slug, "status": status, "note": note}
+    marks, comments = {}, []
+    if slug:
+        most = {grade_id(cell): cell.metadata.nbgrader.points for cell in grader.templates[slug].cells if is_grade(cell)}
+        row |= {"max": f"{sum(most.values()):g}"} | {f"{slug}:{name}": "" for name in most}
+        if not submission.problem:
+            marks, comments = gradebook.marks(grader.course, slug, student, list(most))
+    if marks:
+        row["total"] = f"{sum(mark.points or 0 for mark in marks.values()):g}"
+        row["pending"] = f"{sum(mark.most for mark in marks.values() if mark.waits):g}"
+        row |= {f"{slug}:{name}": "" if mark.points is None else f"{mark.points:g}" for name, mark in marks.items()}
+    elif status == "ok":
+        row |= {"status": "failed", "note": "; ".join(filter(None, [note, "nbgrader has no points for it"]))}
+    digest, made = repr((row, comments, not submission.problem and grader.digest(submission))), grader.state(submission, "page")
+    if not made.exists() or made.read_text() != digest:
+        page = grader.out / "feedback" / student / f"{slug or 'submission'}.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        if marks:
+            text = gradebook.feedback(grader.course, slug, student)
+        else:
+            text = html.escape(f"{slug}: not graded ({row['status']}). {row['note']}")
+            text = f"<!doctype html><meta charset=utf-8><title>Feedback</title><p>{text}</p>\n"
+        page.write_text(text, encoding="utf-8")
+        made.write_text(digest)
+    return row
 
 
 def write_csv(path: Path, columns: list[str], rows: list[dict]) -> None:
@@ -573,14 +364,15 @@ def prepare(args: argparse.Namespace) -> Grader:
                 "that you may read, write and reach, set ALLOW_UNSANDBOXED=1.") from None
     else:
         print("Grading WITHOUT a sandbox, as ALLOW_UNSANDBOXED=1 says.", file=sys.stderr)
-    templates = {}
+    templates, markers = {}, {}
     for slug, master in classroom.masters(args.masters).items():
         classroom.convert(course, master)
         templates[slug] = classroom.with_tests(course, slug)
+        markers[slug] = classroom.markers(master.read_text())
     if not templates:
         raise SystemExit(f"{args.masters} must hold masters, <name>/<name>.md; it holds none")
-    (course / "nbgrader_config.py").write_text(MARKING)
-    return Grader(args.out, args.masters, templates, limits, fonts, classroom.read_secret(args.secret), sandboxed)
+    (course / "nbgrader_config.py").write_text(gradebook.MARKING)
+    return Grader(args.out, args.masters, templates, markers, limits, fonts, classroom.read_secret(args.secret), sandboxed)
 
 
 def main() -> None:
@@ -602,15 +394,17 @@ def main() -> None:
         parser.error(f"{args.submissions} must be a folder")
     grader = prepare(args)
     students = classroom.read_class(args.students) if args.students else []
-    judged = grade(grader, collect(args.submissions, grader.templates), args.workers)
-    rows = export(grader, judged, students)
+    decisions = read_decisions(args.out / "decisions.csv")
+    judged = grade(grader, submissions.collect(args.submissions, grader.templates, students), args.workers)
+    rows = export(grader, judged, students, decisions)
     print(", ".join(f"{count} {status}" for status, count in sorted(Counter(row["status"] for row in rows).items())), "in", args.out / "grades.csv")
-    unknown = sorted({row["student"] for row in rows} - {row["student"] for row in students}) if students else []
-    absent = sorted({row["student"] for row in students} - {row["student"] for row in rows})
-    if unknown:
-        print("not in the class list:", ", ".join(unknown))
-    if absent:
-        print("nothing handed in:", ", ".join(absent))
+    graded, listed = ({row["student"] for row in table} for table in (rows, students))
+    if students and graded - listed:
+        print("not in the class list:", ", ".join(sorted(graded - listed)))
+    if unknown := sorted(decisions.keys() - {(row["student"], row["assignment"]) for row in rows}):
+        print("decisions.csv names what is not in grades.csv:", ", ".join(map(" ".join, unknown)))
+    if listed - graded:
+        print("nothing handed in:", ", ".join(sorted(listed - graded)))
 
 
 if __name__ == "__main__":

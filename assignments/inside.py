@@ -3,9 +3,12 @@
 It is started with `python -c`, reads one job (JSON) from standard input and writes one result to the descriptor that
 was standard output. Nothing it says is trusted: the grader reads it as data, up to a limit, and checks the values.
 """
+import base64
+import copy
 import io
 import json
 import os
+import pickle
 import shutil
 import signal
 import sys
@@ -58,13 +61,10 @@ def execute(job):
 
 
 def probe(job):
-    """Run the student's cells in this interpreter, without the tests, and return the arrays that `verify` asks for."""
+    """Run the student's cells in this interpreter, without the tests, and return what their functions give."""
     import numpy as np
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
-
-    def too_long(*_):
-        raise TimeoutError("stopped: it took too long")
 
     config = Config()
     config.HistoryManager.enabled = False
@@ -74,14 +74,34 @@ def probe(job):
         signal.alarm(job["cell_seconds"])
         shell.run_cell(source, store_history=False)
         signal.alarm(0)
-    module = {"__name__": "verify"}
-    exec(compile(job["probe"], "verify", "exec"), module)
-    signal.alarm(job["cell_seconds"])
-    arrays = module["probe"](shell.user_ns, job["seed"])
-    signal.alarm(0)
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    calls = pickle.loads(base64.b64decode(job["calls"]))
+    np.savez(buffer, **answers(shell.user_ns, calls, lambda on: signal.alarm(job["cell_seconds"] * on)))
     return buffer.getvalue()
+
+
+def answers(names, calls, alarm):
+    """Make the calls, each with arguments of its own; keep what comes back as numbers. What is missing is judged outside."""
+    import numpy as np
+
+    arrays, slow = {}, set()
+    for name, (function, arguments, _, part) in calls.items():
+        if function in slow:
+            continue
+        alarm(True)
+        try:
+            result = names[function](*copy.deepcopy(arguments))
+            arrays[name] = np.array(result if part is None else result[part], dtype=float)
+        except TimeoutError:
+            slow.add(function)
+        except BaseException:  # sys.exit() too ends one call, not the others
+            pass
+        alarm(False)
+    return arrays
+
+
+def too_long(*_):
+    raise TimeoutError("stopped: it took too long")
 
 
 def hello(job):

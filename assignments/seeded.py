@@ -6,6 +6,8 @@ solutions of the master.
 """
 
 import re
+import runpy
+from pathlib import Path
 from typing import NamedTuple
 
 SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
@@ -26,6 +28,12 @@ class Alternative(NamedTuple):
 
     name: str
     changes: list[tuple[str, str]]
+
+
+def variants(master: Path) -> tuple[list[Mistake], list[Alternative]]:
+    """The mistakes and the other right ways that are listed next to a master."""
+    listed = runpy.run_path(str(master.with_name("mistakes.py")))
+    return listed["MISTAKES"], listed["ALTERNATIVES"]
 
 
 def plant(master: str, find: str, replace: str) -> str:

@@ -1,11 +1,13 @@
 """Lecture slides from a chapter: `python assignments/slides.py OUT [CHAPTER ...]` (or `make slides`).
 
 nbconvert makes them. Every section starts a slide to the right, every cell with its sentence one below it; a figure comes
-without its code. Exercises, their solutions and the boxes stay in the book. Showing them needs the network: reveal.js,
-require.js and MathJax are loaded from where nbconvert finds them.
+without its code. Exercises, their solutions and the boxes stay in the book. The folder needs no network: reveal.js is
+copied from sphinx-revealjs, MathJax from sphinx-mathjax-offline, as installed.
 """
 import argparse
+import importlib.util
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -15,6 +17,7 @@ from traitlets.config import Config
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 CHAPTERS = ["the-question", "first-objective", "full-rank", "second-objective"]
+LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:)[^)]*\)")  # to another page of the book
 BOX = re.compile(r"^(:{3,}|`{3,})\{.*?^\1\s*?$", re.MULTILINE | re.DOTALL)  # a MyST directive
 
 
@@ -26,7 +29,7 @@ def deck(chapter: NotebookNode) -> NotebookNode:
         if heading:
             skip = heading[1] == "Exercises"
         if cell.cell_type == "markdown":
-            cell.source = BOX.sub("", cell.source).strip()
+            cell.source = LINK.sub(r"\1", BOX.sub("", cell.source)).strip()
         if skip or not cell.source:
             continue
         image = any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
@@ -38,21 +41,43 @@ def deck(chapter: NotebookNode) -> NotebookNode:
     return chapter
 
 
+def copy_scripts(out: Path) -> None:
+    """What a deck loads, beside it: reveal.js with one theme, and MathJax with its fonts."""
+    font = "dist/theme/fonts/source-sans-pro"
+    reveal = ["LICENSE", "dist/reveal.css", "dist/reveal.js", "dist/theme/white.css", f"{font}/LICENSE", f"{font}/*.css", f"{font}/*.woff",
+              "plugin/notes/notes.js"]
+    mathjax = ["tex-chtml.js", "output/chtml/fonts/woff-v2/*"]
+    for package, where, name, wanted in [("sphinx_revealjs", "_static/revealjs", "reveal", reveal),
+                                         ("sphinx-mathjax-offline", "static/mathjax", "mathjax", mathjax)]:
+        source = Path(importlib.util.find_spec(package).origin).parent / where
+        for path in [path for pattern in wanted for path in source.glob(pattern)]:
+            target = out / name / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="folder for the slides, one HTML file a chapter")
     parser.add_argument("chapters", nargs="*", default=CHAPTERS, help="names of chapters")
     args = parser.parse_args()
     config = Config()
-    config.SlidesExporter.reveal_scroll = True
+    config.SlidesExporter.template_file = str(Path(__file__).resolve().with_name("slides.html.j2"))
+    config.SlidesExporter.reveal_url_prefix = "reveal"
+    config.SlidesExporter.reveal_theme = "white"
+    config.SlidesExporter.exclude_input_prompt = config.SlidesExporter.exclude_output_prompt = True
     config.TagRemovePreprocessor.remove_input_tags = {"remove-input"}
     config.SlidesExporter.preprocessors = ["nbconvert.preprocessors.TagRemovePreprocessor"]
-    args.out.mkdir(parents=True, exist_ok=True)
+    unknown = [name for name in args.chapters if not (BOOK / f"{name}.ipynb").is_file()]
+    if unknown:
+        parser.error(f"no chapter {', '.join(unknown)}; there are {', '.join(sorted(path.stem for path in BOOK.glob('*.ipynb')))}")
+    copy_scripts(args.out)
     for name in args.chapters:
         chapter = deck(nbformat.read(BOOK / f"{name}.ipynb", as_version=4))
         page, _ = SlidesExporter(config=config).from_notebook_node(chapter, {"metadata": {"name": name}})
         (args.out / f"{name}.slides.html").write_text(page, encoding="utf-8")
-    print(f"{len(args.chapters)} decks in {args.out}; open one in a browser")
+        print(args.out.resolve() / f"{name}.slides.html")
+    print("Open one in a browser: arrow keys turn the slides, ? lists the other keys. To take one along, copy the whole folder.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """The grader meets what students may hand in: each gets what it deserves, and no other grade changes."""
 
+import ast
 import csv
 import html
+import json
 import os
 import re
 import shutil
@@ -13,10 +15,13 @@ import threading
 import time
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nbformat
+import numpy as np
 import psutil
 import pytest
+from test_site import browser  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 GRADE = ROOT / "assignments" / "grade.py"
@@ -97,22 +102,18 @@ Because the walrus of the model answer says so.
 """
 VERIFY = """
 import numpy as np
+from outside import Call, Question
 
-def probe(ns, seed):
-    x = np.random.default_rng(seed).normal(size=7)
-    arrays = {}
-    for name in ("double", "total"):
-        try:
-            arrays[name] = np.asarray(ns[name](x.copy()), dtype=float)
-        except Exception:
-            pass
-    return arrays
+def inputs(rng):
+    return (rng.normal(size=7),)
 
-def verify(arrays, seed):
-    x = np.random.default_rng(seed).normal(size=7)
-    right = {"double": x + x, "total": np.sum(x)}
-    return {name: "wrong on other data" for name in right
-            if name not in arrays or arrays[name].shape != right[name].shape or not np.allclose(arrays[name], right[name])}
+def calls(x):
+    return {"double": Call("double", (x,), (7,)), "total": Call("total", (x,), ())}
+
+QUESTIONS = {
+    "double": Question(lambda got, x: np.allclose(got["double"], x + x), "wrong on other data"),
+    "total": Question(lambda got, x: np.allclose(got["total"], np.sum(x)), "wrong on other data"),
+}
 """
 RIGHT = {"double-answer": "def double(x):\n    return np.asarray(x) + np.asarray(x)", "total-answer": "def total(x):\n    return np.sum(x)"}
 WRONG = {"double-answer": "def double(x):\n    return 3 * np.asarray(x)", "total-answer": "def total(x):\n    return 7.0"}
@@ -258,6 +259,21 @@ FILES = "with open('/tmp/full', 'wb') as file:\n    while True:\n        file.wr
 MEMORY = "import numpy as np\nheld = [np.ones(2**24) for _ in range(40)]"
 HERD = "import os\nfor _ in range(10**4):\n    if os.fork() == 0:\n        import time\n        time.sleep(1000)"
 STUBBORN = "import time\nwhile True:\n    try:\n        time.sleep(1)\n    except BaseException:\n        pass"
+GOSSIP = """
+print(In)
+raise ValueError("\\n".join(In))
+"""
+TELLTALE = "def double(x):\n    import inspect\n    raise ValueError(inspect.getsource(inspect.currentframe().f_back))"
+FORGED = """def double(x):
+    import sys
+    frame = sys._getframe()
+    while frame:
+        if "RESULT" in frame.f_globals:
+            frame.f_globals["finish"](b"junk")
+        frame = frame.f_back
+    return 2 * np.asarray(x)
+"""
+ABSENT = "import os, sys\nif 'ipykernel' not in sys.modules:\n    os._exit(0)"
 SCRIPT = {"why": "<script>alert('marked')</script> <img src=x onerror=alert(1)> A reason."}
 
 
@@ -303,6 +319,9 @@ def batch(masters, released, tmp_path_factory):
     hand_in("patched", notebook(released, WRONG, first=PATCH))
     hand_in("sly", notebook(released, ONE_WRONG, first=SLY_PATCH))
     hand_in("transformer", notebook(released, WRONG, first=TRANSFORMER))
+    hand_in("gossip", notebook(released, RIGHT | {"double-answer": TELLTALE}, last=GOSSIP))
+    hand_in("forged", notebook(released, RIGHT | {"double-answer": FORGED}))
+    hand_in("absent", notebook(released, RIGHT, first=ABSENT))
     hand_in("reader", notebook(released, RIGHT, first=known + SEARCH))
     hand_in("writer", notebook(released, WRONG, first=known + SABOTAGE))
     hand_in("loopback", notebook(released, RIGHT, first=known + LOOPBACK))
@@ -333,6 +352,7 @@ DESERVED = {
     "sys-exit": ("ok", FULL), "os-exit": ("failed", None),
     "deleted": ("ok", ONLY_TOTAL), "edited": ("ok", ONLY_TOTAL), "stripped": ("ok", ONLY_TOTAL),
     "patched": ("flagged", NONE), "sly": ("flagged", ONLY_TOTAL), "transformer": ("flagged", NONE),
+    "gossip": ("ok", ONLY_TOTAL), "forged": ("flagged", NONE), "absent": ("flagged", NONE),
     "reader": ("ok", FULL), "writer": ("ok", NONE), "loopback": ("ok", FULL), "script": ("ok", FULL),
     "wrong-name": ("ok", FULL), "O'Brien, José [x]": ("ok", FULL), "file": ("ok", FULL),
     "empty": ("failed", None), "corrupt": ("failed", None), "nested": ("failed", None), "binary": ("failed", None),
@@ -391,6 +411,8 @@ def test_feedback_shows_the_message_and_no_hidden_test(batch, masters, monkeypat
             assert word not in text, page
     wrong = html.unescape((batch[1] / "feedback" / "half" / "tiny.html").read_text())
     assert "twice 1 is 2" in wrong
+    told = (batch[1] / "feedback" / "gossip" / "tiny.html").read_text()
+    assert told.count("left out: it shows a hidden test") >= 3
 
 
 def test_a_students_script_does_not_run_in_the_teachers_browser(batch):
@@ -418,26 +440,97 @@ def test_a_second_run_runs_nothing_again(batch, masters):
     assert time.monotonic() - start < 60
 
 
-def test_a_mark_given_by_hand_arrives_everywhere(batch, masters, monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
+def mark_by_hand(out, student, points, comment):
+    """As nbgrader's formgrader does it."""
     from nbgrader.api import Gradebook
 
+    with Gradebook(f"sqlite:///{out}/course/gradebook.db") as book:
+        grade = book.find_grade("why", "tiny", "tiny", student)
+        grade.manual_score, grade.needs_manual_grade = points, False
+        book.find_comment("why", "tiny", "tiny", student).manual_comment = comment
+        book.db.commit()
+
+
+def test_a_mark_given_by_hand_arrives_everywhere(batch, masters, tmp_path):
     sub, out, *_ = batch
     copy = tmp_path / "out"
     shutil.copytree(out, copy)
-    with Gradebook(f"sqlite:///{copy}/course/gradebook.db") as book:
-        grade = book.find_grade("why", "tiny", "tiny", "a-right")
-        grade.manual_score, grade.needs_manual_grade = 0.5, False
-        book.find_comment("why", "tiny", "tiny", "a-right").manual_comment = "half of it"
-        book.db.commit()
+    page = copy / "feedback" / "a-right" / "tiny.html"
+    assert page.read_text().count("not marked yet, 1.0 points") == 2 and "nan" not in re.findall(r"Score: (\S+)", page.read_text())
+    mark_by_hand(copy, "a-right", 0.5, "half of it")
     (copy / "decisions.csv").write_text("student,assignment,status\nsly,tiny,ok\n")
     grader(GRADE, sub, copy, "--masters", masters, *LIMITS)
     row = read_grades(copy)["a-right"]
     assert (row["tiny:why"], row["total"], row["pending"]) == ("0.5", "5.5", "0")
-    assert "half of it" in (copy / "feedback" / "a-right" / "tiny.html").read_text()
+    assert "half of it" in page.read_text() and "Score: 0.5 / 1.0" in page.read_text() and "not marked yet" not in page.read_text()
     assert read_grades(copy)["sly"]["status"] == "ok"
     with (copy / "moodle.csv").open(newline="") as file:
         assert {r["username"]: r["tiny"] for r in csv.DictReader(file)}["a-right"] == "5.5"
+
+
+def test_a_mark_by_hand_stays_as_long_as_its_answer(masters, released, tmp_path):
+    sub, out = tmp_path / "submissions", tmp_path / "out"
+    sub.mkdir()
+    for student in ("same", "new-code", "new-words"):
+        nbformat.write(notebook(released, RIGHT | {"why": "Because."}), sub / f"{student}_tiny.ipynb")
+    grader(GRADE, sub, out, "--masters", masters)
+    for student in ("same", "new-code", "new-words"):
+        mark_by_hand(out, student, 0.5, "half of it")
+    nbformat.write(notebook(released, ONE_WRONG | {"why": "Because."}), sub / "new-code_tiny.ipynb")
+    nbformat.write(notebook(released, RIGHT | {"why": "A second thought."}), sub / "new-words_tiny.ipynb")
+    (tmp_path / "secret").write_text("other data for everybody")
+    for _ in range(2):  # everything is graded again, with and without the secret
+        grader(GRADE, sub, out, "--masters", masters, "--secret", tmp_path / "secret")
+        got = {student: (row["tiny:why"], row["pending"], row["total"]) for student, row in read_grades(out).items()}
+        assert got == {"same": ("0.5", "0", "5.5"), "new-code": ("0.5", "0", "3.5"), "new-words": ("", "1", "5")}
+        assert all("half of it" in page.read_text() for page in (out / "feedback").rglob("*.html"))
+        (tmp_path / "secret").write_text("once more other data")
+    mark_by_hand(out, "new-words", 0.5, "half of it")  # an empty box takes the same points again
+    (sub / "new-words").mkdir()
+    nbformat.write(notebook(released, RIGHT), sub / "new-words" / "tiny.ipynb")
+    grader(GRADE, sub, out, "--masters", masters)
+    assert read_grades(out)["new-words"]["status"] == "failed"
+    shutil.rmtree(sub / "new-words")
+    grader(GRADE, sub, out, "--masters", masters)
+    assert read_grades(out)["new-words"]["tiny:why"] == "0.5"
+
+
+def test_what_a_mark_by_hand_is_for(released, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
+    import gradebook
+
+    first, words = (notebook(released, RIGHT | {"why": text}) for text in ("Because.", "A second thought."))
+    code, more = notebook(released, ONE_WRONG | {"why": "Because."}), notebook(released, RIGHT | {"why": "Because."}, last="helper = 1")
+    seed = nbformat.from_dict(json.loads(json.dumps(first).replace("STUDENT_SEED = 0", "STUDENT_SEED = 7")))
+    changed = [{question for question in ("why", "double") if gradebook.answer(nb, question) != gradebook.answer(first, question)}
+               for nb in (first, words, code, more, seed)]
+    assert changed == [set(), {"why"}, {"double"}, {"double"}, set()]
+
+
+def test_class_list_decisions_and_two_notebooks(masters, released, tmp_path):
+    sub, out, decisions = tmp_path / "submissions", tmp_path / "out", tmp_path / "out" / "decisions.csv"
+    (sub / "bob").mkdir(parents=True)
+    (tmp_path / "class.csv").write_text("student;name\nada;Ada\nbob;Bob\n;\n")
+    for name in ("ada_tiny.ipynb", "eve_tiny.ipynb", "bob/tiny.ipynb", "bob/tiny (2).ipynb"):
+        nbformat.write(notebook(released, RIGHT), sub / name)
+    command = [GRADE, sub, out, "--masters", masters, "--class", tmp_path / "class.csv"]
+    run = grader(*command)
+    assert "not in the class list: eve" in run.stdout
+    with (out / "grades.csv").open(newline="") as file:
+        rows = [(row["student"], row["status"], row["total"], row["note"]) for row in csv.DictReader(file)]
+    assert rows == [
+        ("ada", "ok", "5", ""),
+        ("bob", "failed", "", "2 notebooks for one assignment: bob/tiny (2).ipynb, bob/tiny.ipynb; delete all but one"),
+        ("eve", "flagged", "5", "not in the class list: rename the file or folder, or add the student to the list")]
+    for text, message in (("student,assignment,status\neve,tiny,accepted\n", "one of ok, failed, timeout, flagged; got .*accepted"),
+                          ("student,status\neve,ok\n", "must have the columns student, assignment and status"),
+                          ("student,assignment,status\nçem,tiny,ok\n".encode("latin-1"), "must be text in UTF-8")):
+        decisions.write_bytes(text if isinstance(text, bytes) else text.encode())
+        refused = grader(*command, check=False)
+        assert refused.returncode and re.search(message, refused.stderr), refused.stderr
+    decisions.write_text("student;assignment;status\nada;tiny;flagged\neve;tiny;ok\nnobody;tiny;ok\n", encoding="utf-8-sig")
+    assert "decisions.csv names what is not in grades.csv: nobody tiny\n" in grader(*command).stdout
+    assert {student: row["status"] for student, row in read_grades(out).items()} == {"ada": "flagged", "bob": "failed", "eve": "ok"}
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(masters, released, tmp_path):
@@ -446,7 +539,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(masters, released, tmp_path
     for i in range(4):
         nbformat.write(notebook(released, RIGHT if i % 2 else ONE_WRONG), sub / f"s{i}_tiny.ipynb")
     command = [sys.executable, str(GRADE), str(sub), str(out), "--masters", str(masters), *LIMITS]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    # A job in the background ignores Ctrl-C, and with it whatever it starts.
+    process = subprocess.Popen(["env", "--default-signal=INT", *command], stderr=subprocess.DEVNULL)
     while not list((out / "state").glob("*.json")):
         assert process.poll() is None
         time.sleep(0.05)
@@ -457,6 +551,11 @@ def test_an_interrupted_run_goes_on_where_it_stopped(masters, released, tmp_path
     grader(*command[1:])
     assert {s: points(r) for s, r in read_grades(out).items()} == {f"s{i}": FULL if i % 2 else ONLY_TOTAL for i in range(4)}
     assert finished.items() <= {p: p.stat().st_mtime_ns for p in (out / "state").glob("*.json")}.items()
+    # Handed in again with the same points: the page shows the new answers.
+    nbformat.write(notebook(released, RIGHT | {"why": "A second thought."}), sub / "s1_tiny.ipynb")
+    grader(*command[1:])
+    assert "A second thought." in (out / "feedback" / "s1" / "tiny.html").read_text()
+    assert points(read_grades(out)["s1"]) == FULL
 
 
 def test_no_sandbox_no_grading_unless_told_so(masters, released, tmp_path):
@@ -510,7 +609,52 @@ def test_a_release_gives_nothing_away_and_the_same_twice(released, masters, tmp_
         assert archive.read("tiny/tiny.ipynb").decode() == released
 
 
-def test_the_real_assignments_through_the_grader(tmp_path, monkeypatch):
+@pytest.fixture(scope="session")
+def handed_out(tmp_path_factory):
+    """The student notebooks of the real assignments, as they are in their zips."""
+    out = tmp_path_factory.mktemp("handed-out")
+    grader(RELEASE, out)
+    notebooks = {}
+    for path in out.glob("*.zip"):
+        with zipfile.ZipFile(path) as archive:
+            assert sorted(archive.namelist()) == [f"{path.stem}/{path.stem}.ipynb", f"{path.stem}/requirements.txt"]
+            notebooks[path.stem] = archive.read(f"{path.stem}/{path.stem}.ipynb").decode()
+    return notebooks
+
+
+def test_the_real_zips_give_nothing_away(handed_out, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
+    import classroom
+
+    masters = classroom.masters()
+    assert set(handed_out) == set(masters) and len(masters) == 5
+    for slug, text in handed_out.items():
+        nb = nbformat.reads(text, as_version=4)
+        assert classroom.leaks(classroom.markers(masters[slug].read_text()), "\n".join(cell.source for cell in nb.cells)) == []
+        assert not any(cell.get("outputs") or cell.get("attachments") for cell in nb.cells)
+
+
+def test_the_trial_tells_slow_from_wrong(tmp_path):
+    slow = grader(TRIAL, tmp_path, "--count", 0, "--minutes", 0, check=False)
+    assert slow.returncode and "No grade is wrong, but it took longer than the 0 minutes allowed" in slow.stdout
+
+
+def open_offline(browser, path):  # noqa: F811
+    """What a feedback page asks for from elsewhere, its formulas, and what is left of TeX in its text."""
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    external = []
+    page.on("request", lambda request: urlsplit(request.url).scheme in ("data", "blob") or external.append(request.url))
+    page.goto(path.as_uri())
+    page.evaluate("() => MathJax.startup.promise.then(() => 0)")
+    formulas, wrong = (page.locator(what).count() for what in ("mjx-container", "mjx-container [fill=red], [data-mml-node=merror]"))
+    raw = page.evaluate("""() => [...document.querySelectorAll("pre, mjx-container, script, style, code")].forEach(part => part.remove())
+                           || document.body.innerText.match(/[$][^$]+[$]/g) || []""")
+    context.close()
+    return external, formulas, wrong, raw
+
+
+def test_the_real_assignments_through_the_grader(browser, tmp_path, monkeypatch):  # noqa: F811
     """Of each, the model solution and the untouched notebook; `make grade-trial` sends all variants, 100 times."""
     monkeypatch.syspath_prepend(str(ROOT / "assignments"))
     import classroom
@@ -529,21 +673,137 @@ def test_the_real_assignments_through_the_grader(tmp_path, monkeypatch):
         assert row["pending"] == "0" or i < len(found)
         page = tmp_path / "grades" / "feedback" / row["student"] / f"{row['assignment']}.html"
         assert classroom.leaks(secrets, page.read_text()) == []
+        external, formulas, wrong, raw = open_offline(browser, page)
+        assert external == [page.as_uri()] and formulas > 10 and not wrong and not raw, (external, formulas, wrong, raw)
 
 
-def test_the_probe_takes_nothing_along_that_it_does_not_need(monkeypatch):
-    """The check outside may hold formulas; what goes into the sandbox is `probe` and what it calls."""
+THIEF = '''
+import gc, json, os, sys, types
+import numpy as np
+
+found = []
+
+def see(text, where):  # shifted by one, so that the search does not find what it searches for
+    moved = text.translate(bytes(range(1, 256)) + b"\\0")
+    found.extend(f"{where}: marker {i}" for i, marker in enumerate(MARKERS) if bytes(marker) in moved)
+
+def look():
+    frame, codes = sys._getframe(), []
+    while frame:
+        codes += [frame.f_code, *frame.f_globals.values(), *frame.f_locals.values()]
+        frame = frame.f_back
+    codes += [thing for space in map(vars, list(sys.modules.values())) for thing in space.values()]
+    codes += gc.get_objects()
+    codes = [thing.__code__ if isinstance(thing, types.FunctionType) else thing for thing in codes]
+    seen, codes = set(), [thing for thing in codes if isinstance(thing, types.CodeType)]
+    while codes:
+        code = codes.pop()
+        if code not in seen and not code.co_filename.startswith((sys.prefix, sys.base_prefix, "/usr", "<frozen")):
+            seen.add(code)
+            codes += [part for part in code.co_consts if isinstance(part, types.CodeType)]
+            if code.co_name in NAMES:
+                found.append(f"code: {code.co_filename} {code.co_name}")
+    for line in open("/proc/self/maps"):
+        place, kind, *_ = line.split()
+        start, end = (int(part, 16) for part in place.split("-"))
+        if kind.startswith("rw") and "[v" not in line:
+            with open("/proc/self/mem", "rb", 0) as memory:
+                memory.seek(start)
+                see(memory.read(end - start), "memory")
+    skip = ("/usr", "/lib", "/dev", "/sys", "/tmp/fonts", sys.prefix, sys.base_prefix)
+    for folder, folders, files in os.walk("/"):
+        folders[:] = [name for name in folders if not os.path.join(folder, name).startswith(skip)]
+        for name in files:
+            if folder.startswith("/proc") and name not in ("cmdline", "environ"):
+                continue
+            try:
+                with open(os.path.join(folder, name), "rb") as file:
+                    see(file.read(2**20), os.path.join(folder, name))
+            except OSError:
+                pass
+
+def thief(*_):
+    if not found:
+        look()
+        found.append("nothing more")
+    return np.frombuffer(json.dumps(found).encode(), dtype=np.uint8)
+
+globals().update(dict.fromkeys(CALLED, thief))
+'''
+
+
+STEAL = """
+import gc, sys, types
+
+known = dict(globals())  # a hidden test that was moved to the front and failed has left its stand-ins behind
+
+def steal(name, *arguments):
+    for kept in ("marked_" + name, name):
+        if kept in known:
+            return known[kept](*arguments)
+    things, frame = gc.get_objects(), sys._getframe()
+    while frame:
+        things += [*frame.f_globals.values(), *frame.f_locals.values()]
+        frame = frame.f_back
+    for thing in things:
+        if isinstance(thing, types.FunctionType) and thing.__name__ == name and "steal" not in thing.__code__.co_names:
+            if not thing.__code__.co_filename.startswith((sys.prefix, sys.base_prefix, "/usr")):
+                return thing(*arguments)
+    raise LookupError(name)
+"""
+
+
+def test_stolen_functions_earn_nothing(handed_out, tmp_path):
+    """The stand-ins of a hidden test can be stolen in the kernel; they are not there when it counts."""
+    stolen = {"01-rescaling": (["cosine", "nearest", "rescale", "find_swap"], "swap"),
+              "02-closed-form": (["spectrum", "gains", "solve", "loss"], "solve-equation")}
+    honest = "def gain_path(sigma, lams):\n    return np.array([gains(sigma, lam) for lam in lams])"
+    for slug, (functions, first) in stolen.items():
+        nb = nbformat.reads(handed_out[slug], as_version=4)
+        for cell in nb.cells:
+            name = re.match(r"def (\w+)", cell.source)  # no other cell begins with one
+            if name and name[1] in functions:
+                cell.source = f"def {name[1]}(*arguments):\n    return steal({name[1]!r}, *arguments)"
+            elif name and name[1] == "gain_path":
+                cell.source = honest
+        moved = next(cell for cell in nb.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == first)
+        nb.cells.remove(moved)
+        nb.cells[2:2] = [moved, nbformat.v4.new_code_cell(STEAL)]
+        (tmp_path / "submissions" / "thief").mkdir(parents=True, exist_ok=True)
+        nbformat.write(nb, tmp_path / "submissions" / "thief" / f"{slug}.ipynb")
+    grader(GRADE, tmp_path / "submissions", tmp_path / "out")
+    with (tmp_path / "out" / "grades.csv").open(newline="") as file:
+        rows = {row["assignment"]: row for row in csv.DictReader(file)}
+    for slug, lost, earned in ("01-rescaling", "cosine: ", {}), ("02-closed-form", "gains: ", {"02-closed-form:path": "2"}):
+        row = rows[slug]
+        assert row["status"] == "flagged" and lost in row["note"]
+        assert {name: points for name, points in row.items() if name.startswith(slug) and points not in ("", "0")} == earned, row
+
+
+@pytest.mark.parametrize("slug", ["01-rescaling", "02-closed-form", "03-arbitrary", "04-weight-decay", "05-clusters"])
+def test_the_check_outside_lets_no_answer_in(slug, monkeypatch):
+    """Student functions that search frames, live objects, memory and files of the process they are called in."""
     monkeypatch.syspath_prepend(str(ROOT / "assignments"))
-    import grade
+    import outside
+    import sandbox
 
-    text = "import numpy as np\nN = 3\ndef data(seed):\n    return seed + N\ndef right(x):\n    return x\n\n" \
-        "def probe(ns, seed):\n    return data(seed)\n\ndef verify(a, seed):\n    return right(a)\n"
-    assert "right" not in grade.probe_alone(text) and "verify" not in grade.probe_alone(text)
-    names = {}
-    exec(grade.probe_alone(text), names)
-    assert names["probe"]({}, 4) == 7
-    for master in grade.classroom.masters().values():
-        assert "def probe" in grade.probe_alone(master.with_name("verify.py").read_text())
+    path = ROOT / "assignments" / slug / "verify.py"
+    verify = outside.load(path)
+    calls = {name: call._replace(part=None) for name, call in verify.calls(*verify.inputs(np.random.default_rng())).items()}
+    names = {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
+    lines = [line.strip().encode() for line in path.read_text().splitlines() if len(line.strip()) > 30]
+    markers = [[byte + 1 for byte in line] for line in lines if b"import" not in line]
+    known = f"NAMES = {names}\nMARKERS = {markers}\nCALLED = {[call.function for call in calls.values()]}\n"
+
+    def ask(code):
+        got = outside.ask_sandbox([known + THIEF, code], calls, limits=sandbox.Limits(), fonts=None, sandboxed=True)
+        assert set(got) == set(calls)
+        return set().union(*(json.loads(bytes(array.astype(np.uint8))) for array in got.values()))
+
+    assert len(names) >= 5 and len(markers) > 15
+    assert ask("") == {"nothing more"}
+    leak = ask(f"kept = {lines[0].decode()!r}\ndef {sorted(names)[0]}():\n    pass")  # the search would find it
+    assert any(what.startswith("memory: ") for what in leak) and any(what.startswith("code: ") for what in leak)
 
 
 def test_a_leak_would_be_found(monkeypatch):
