@@ -1,5 +1,6 @@
 """What leaves the site: the zip to read without a network, the package's file, and buttons that open a chapter elsewhere."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -87,7 +88,7 @@ def test_without_an_address_there_are_no_buttons_that_need_one(built):  # noqa: 
 
 
 def test_with_an_address_the_buttons_lead_to_the_chapter(tmp_path):
-    """A book of one chapter, not executed, with the address set as _config.yml says."""
+    """A book of one chapter, not executed, for release v9, with the address set as _config.yml says."""
     for name in ("book/_static", "book/_ext", "book/_root", "cosim"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("book/first-objective.ipynb", "pyproject.toml", "README.md", "LICENSE"):
@@ -98,18 +99,19 @@ def test_with_an_address_the_buttons_lead_to_the_chapter(tmp_path):
     (tmp_path / "_config.yml").write_text(config, encoding="utf-8")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/first-objective\n", encoding="utf-8")
     build = "from jupyter_book.cli.main import main; main()"
-    subprocess.run([sys.executable, "-c", build, "build", "."], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", build, "build", "."], cwd=tmp_path, check=True, capture_output=True,
+                   env=os.environ | {"SITE_VERSION": "v9"})
     page = tmp_path / "_build/html/book/first-objective.html"
     assert links(page) == [
         "https://mybinder.org/v2/gh/Someone/companion/main?urlpath=lab/tree/book/first-objective.ipynb",
-        "https://colab.research.google.com/github/Someone/companion/blob/gh-pages/latest/_sources/book/first-objective.ipynb",
+        "https://colab.research.google.com/github/Someone/companion/blob/gh-pages/v9/_sources/book/first-objective.ipynb",
         "../_sources/book/first-objective.ipynb"]
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
     site = "https://someone.github.io/companion/latest/"
     assert soup.select_one("link[rel=canonical]")["href"] == soup.select_one('meta[property="og:url"]')["content"] \
         == site + "book/first-objective.html"
     published = nbformat.read(page.parents[1] / "_sources/book/first-objective.ipynb", 4)
-    assert published.cells[1].source == f"%pip install --quiet {site}_static/{WHEEL}"
+    assert published.cells[1].source == f"%pip install --quiet {site.replace('latest', 'v9')}_static/{WHEEL}"
     assert (page.parents[1] / "_static" / WHEEL).is_file()
     picture = soup.select_one('meta[property="og:image"]')["content"]
     assert picture.startswith(site) and Path(page.parents[1], picture.removeprefix(site)).is_file()

@@ -3,6 +3,7 @@
 A Sphinx extension, named in _config.yml. Nothing here changes what a chapter says.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -16,7 +17,10 @@ import nbformat
 from docutils import nodes
 
 ABOUT = ("An executable companion to 'Is Cosine-Similarity of Embeddings Really About Similarity?': "
-         "every statement of the paper checked by a cell that you can run.")
+         "every claim in its ledger checked by a cell that you can run.")
+
+# The folder in which this build will be published: latest, or the tag of a release.
+VERSION = os.environ.get("SITE_VERSION", "latest")
 
 # What no page loads: source maps, fonts in formats that every browser skips, and of MathJax all but
 # one component and its fonts. A page that needs a dropped file fails the tests.
@@ -64,7 +68,7 @@ def finish(app, exception):
         prune(static)
         build_wheel(Path(app.srcdir), static)
         if app.config.html_baseurl:
-            install_from(app.config.html_baseurl, static, Path(app.outdir, "_sources"))
+            install_from(app.config.html_baseurl.replace("/latest/", f"/{VERSION}/"), static, Path(app.outdir, "_sources"))
 
 
 def set_address(app, config):
@@ -82,7 +86,7 @@ def open_published_notebook(context):
     for group in context.get("header_buttons", []):
         for button in group.get("buttons", []):
             if button.get("text") == "Colab":
-                button["url"] = re.sub(r"/blob/.*?/book/", "/blob/gh-pages/latest/_sources/book/", button["url"])
+                button["url"] = re.sub(r"/blob/.*?/book/", f"/blob/gh-pages/{VERSION}/_sources/book/", button["url"])
 
 
 def description(doctree):
