@@ -1,7 +1,7 @@
 """The ledger of claims, and the check that a chapter runs.
 
-`claims.toml` holds every claim: where the paper makes it, its statement in words and symbols, the
-relation that is checked, its tolerance, its status, and the chapter that checks it.
+`ledger/` holds every claim, one file for each chapter that checks some: where the paper makes it, its statement
+in words and symbols, the relation that is checked, its tolerance and its status.
 """
 
 import tomllib
@@ -21,11 +21,18 @@ def ledger():
     Returns
     -------
     mapping
-        "claims": claim id -> its fields; "equations": equation number -> where it is in code.
-        Read-only; the file explains the fields at its top.
+        "claims": claim id -> its fields and its "chapter"; "equations": equation number -> where it
+        is in code. Read-only; `ledger/README.md` explains the fields.
     """
-    text = resources.files(__package__).joinpath("claims.toml").read_text(encoding="utf-8")
-    return MappingProxyType(tomllib.loads(text))
+    package, claims = resources.files(__package__), {}
+    for file in sorted(package.joinpath("ledger").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            chapter = file.name.removesuffix(".toml")
+            for name, claim in tomllib.loads(file.read_text(encoding="utf-8")).items():
+                require(name not in claims, "ledger", "free of claims that stand twice", name)
+                claims[name] = {**claim, "chapter": chapter}
+    equations = tomllib.loads(package.joinpath("equations.toml").read_text(encoding="utf-8"))
+    return MappingProxyType({"claims": claims, "equations": equations})
 
 
 def check(claim_id: str, left, right) -> None:

@@ -1,4 +1,4 @@
-"""The ledger cosim/claims.toml against the paper's equations, the chapters, the code and the tests."""
+"""The ledger cosim/ledger/ against the paper's equations, the chapters, the code and the tests."""
 
 import ast
 import re
