@@ -222,7 +222,7 @@ def test_nbval_fails_on_a_changed_number(tmp_path):
     path.write_text(guards.nbformat.writes(nb), encoding="utf-8")
 
     run = subprocess.run([sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--rootdir", ".", "-rA", "--tb=no",
-                          "-p", "no:cacheprovider", path], cwd=ROOT, capture_output=True, text=True)
+                          "-p", "no:cacheprovider", path], cwd=ROOT, capture_output=True, encoding="utf-8")
     verdicts = {name: re.search(rf"(\w+) \S*::Cell {i}\b", run.stdout)[1] for i, name in enumerate(cells)}
     assert verdicts == {"same": "PASSED", "changed": "FAILED", "stripped": "FAILED", "raises": "FAILED",
                         "address": "PASSED"}, run.stdout
