@@ -206,7 +206,7 @@ def test_toc_guard(tmp_path):
         (tmp_path / "book" / name).touch()
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nparts:\n"
-        "- caption: P\n  chapters:\n  - file: book/a\n  - file: book/missing\n")
+        "- caption: P\n  chapters:\n  - file: book/a\n  - file: book/missing\n", encoding="utf-8")
     assert guards.toc_problems(tmp_path) == ["book/missing: in _toc.yml, but not in book/",
                                              "book/orphan: in book/, but not in _toc.yml"]
 
