@@ -17,6 +17,7 @@ Section 4                         `simulate_clicks`
 Section 4, Figure 1               `show_similarity`
 drag D                            `explore`
 beyond the paper                  `same_cluster_auc`, `precision_at`, `claims.check`
+your own embeddings               `audit`, and the command ``cosim audit``
 ================================  ============================================================
 
 Data flows one way: simulate or load X -> spectrum -> factors -> rescale -> similarity -> recovery and
@@ -24,6 +25,7 @@ figures. The modules meet only in arrays.
 """
 
 from . import claims
+from .audit import audit
 from .explorer import explore
 from .figures import show_similarity
 from .models import (Factors, Spectrum, loss_factors, loss_product, rescale, solve_factors,
@@ -33,7 +35,7 @@ from .remedies import ppmi, project_back, standardize, train_cosine, weight_by_p
 from .similarity import cosine_similarity
 from .simulate import Clicks, simulate_clicks
 
-__all__ = ["Clicks", "Factors", "Spectrum", "claims", "cosine_similarity", "explore", "loss_factors",
+__all__ = ["Clicks", "Factors", "Spectrum", "audit", "claims", "cosine_similarity", "explore", "loss_factors",
            "loss_product", "ppmi", "precision_at", "project_back", "rescale",
            "same_cluster_auc", "show_similarity", "simulate_clicks", "solve_factors",
            "solve_product", "spectrum", "standardize", "train_cosine", "weight_by_propensity"]
