@@ -19,6 +19,7 @@ drag D                            `explore`
 beyond the paper: conventions     `split_product`, `unit_variance`, `whiten`
 beyond the paper: prices          `flip_threshold`
 beyond the paper: yardsticks      `same_cluster_auc`, `precision_at`, `claims.check`
+your own embeddings               `audit`, and the command ``cosim audit``
 ================================  ============================================================
 
 Data flows one way: simulate or load X -> spectrum -> factors -> rescale -> similarity -> recovery and
@@ -26,6 +27,7 @@ figures. The modules meet only in arrays.
 """
 
 from . import claims
+from .audit import audit
 from .explorer import explore
 from .figures import show_similarity
 from .gauge import flip_threshold, split_product, unit_variance, whiten
@@ -36,7 +38,7 @@ from .remedies import ppmi, project_back, standardize, train_cosine, weight_by_p
 from .similarity import cosine_similarity
 from .simulate import Clicks, simulate_clicks
 
-__all__ = ["Clicks", "Factors", "Spectrum", "claims", "cosine_similarity", "explore", "flip_threshold",
+__all__ = ["Clicks", "Factors", "Spectrum", "audit", "claims", "cosine_similarity", "explore", "flip_threshold",
            "loss_factors", "loss_product", "ppmi", "precision_at", "project_back", "rescale",
            "same_cluster_auc", "show_similarity", "simulate_clicks", "solve_factors", "solve_product",
            "spectrum", "split_product", "standardize", "train_cosine", "unit_variance",

@@ -249,7 +249,7 @@ def rescale(factors: Factors, d) -> Factors:
     Parameters
     ----------
     factors : Factors
-        A (p, k) and B (p, k).
+        A (p, k) and B (p, k), or users P (n, k) and items Q (p, k).
     d : array, shape (k,)
         The diagonal of D; finite and nowhere zero.
 
@@ -261,7 +261,7 @@ def rescale(factors: Factors, d) -> Factors:
     Raises
     ------
     ValueError
-        If `d` has the wrong length, or an entry that is zero or not finite.
+        If the widths differ, or `d` has the wrong length or an entry that is zero or not finite.
 
     Examples
     --------
@@ -353,9 +353,7 @@ def loss_factors(X, factors: Factors, lam: float) -> float:
 
 def _check_loss(X, factors, lam):
     X = check_matrix(X, "X")
-    A, B = check_factors(factors)
-    require(A.shape[0] == X.shape[1], "A and B", f"matrices of {X.shape[1]} rows, one per column of X",
-            f"{A.shape[0]} rows")
+    A, B = check_factors(factors, rows=X.shape[1])
     check_lam(lam)
     return X, A, B
 

@@ -132,7 +132,7 @@ def test_resumes_after_an_interrupt_without_loss(tmp_path, monkeypatch):
         run.run(simulation, folder, job=tiny, processes=1, todo=TINY)
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*.json")}
     assert 3 <= len(before)
-    (folder / "sensitivity-default-4.99.partial").write_text("[{")  # what a killed process leaves behind
+    (folder / "sensitivity-default-4.99.partial").write_text("[{", encoding="utf-8")  # what a killed process leaves behind
 
     run.run(simulation, folder, job=tiny, processes=1, todo=TINY)
     assert len(list(folder.glob("*.json"))) == len(TINY)

@@ -530,7 +530,7 @@ def test_d_errors(d, rule):
     (None, "factors must be a pair (A, B); got NoneType"),
     ((np.eye(2),) * 3, "factors must be a pair (A, B); got tuple"),
     (np.ones((2, 2, 2)), "factors must be a pair (A, B); got ndarray"),
-    ((np.eye(2), np.ones((2, 1))), "A and B must be of one shape; got (2, 2) and (2, 1)")])
+    ((np.eye(2), np.ones((2, 1))), "A and B must be of one width; got (2, 2) and (2, 1)")])
 @pytest.mark.parametrize("call", [
     lambda factors: cosim.rescale(factors, [1, 1]), lambda factors: cosim.loss_product(np.eye(2), factors, 1),
     lambda factors: cosim.loss_factors(np.eye(2), factors, 1)])
@@ -540,7 +540,7 @@ def test_factor_errors(call, factors, message):
 
 @losses
 def test_losses_want_one_row_per_item(loss, dense_loss):
-    raises("A and B must be matrices of 3 rows, one per column of X; got 2 rows", loss, np.ones((4, 3)), EYE, 1)
+    raises("A and B must be matrices of 3 rows, one per column of X; got 2 and 2 rows", loss, np.ones((4, 3)), EYE, 1)
 
 
 @pytest.mark.parametrize("X, largest", [(np.zeros((3, 2)), "0"), (sparse.csr_array((3, 2)), "0"),
