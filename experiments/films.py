@@ -11,7 +11,6 @@ import measure
 import numpy as np
 from scipy import sparse
 from scipy.spatial.distance import cdist
-from sklearn.metrics import roc_auc_score
 
 import cosim
 
@@ -25,11 +24,12 @@ DATA = {"all": dict(at_least=0.5, min_clicks=20), "liked": dict(at_least=4, min_
         "rare films too": dict(at_least=0.5, min_clicks=10), "known films": dict(at_least=0.5, min_clicks=50)}
 KNOBS = {"default": {}, "671 users": dict(n=671)}
 RANKS = (10, 20, 50, 100, 200)
+RANKS_CORRECTED = (20, 50, 100)
 LAMBDAS_1 = (0.1, 1, 5, 25)  # in units of sigma_50 squared, so that they fit all data
 LAMBDAS_2 = (0.1, 0.5, 1, 1.5, 2, 3)  # in units of sigma_50
 POWERS = (-1, 0, 0.5, 1, 1.5, 2)
 TEMPERATURES = (0.15, 0.3)
-TRAINING = dict(steps=400, rate=100, batch=200)
+TRAINING = dict(steps=250, rate=100, batch=200)
 SCALINGS = measure.SCALINGS
 CORRECTIONS = "centred", "standardized", "IPS^1/2", "IPS"  # of the clicks, and what is looked at in their models:
 CORRECTED = {name: SCALINGS[name] for name in ("V F^1/2", "V S F")}
@@ -112,6 +112,12 @@ def recall(scores, known, hidden):
     return measure.recall(scores[users], known[users] > 0, hidden[users])
 
 
+def auc(values, alike):
+    """Chance that an alike pair has the larger value; a tie counts one half."""
+    mine, others = np.sort(values[alike]), np.sort(values[~alike])
+    return np.mean([np.searchsorted(others, mine, side) for side in ("left", "right")]) / others.size
+
+
 def item_quality(S, data, queries):
     """How well S finds what is alike: AUC, graded overlap with the M nearest, and series, overall and in head and tail."""
     near = nearest(S, M)
@@ -122,7 +128,7 @@ def item_quality(S, data, queries):
     rows = {"overlap" + name: found[part].mean() for name, part in parts.items()}
     for name, part in parts.items():
         above = tuple(part[side] for side in np.triu_indices(len(part), 1))
-        rows["auc" + name] = roc_auc_score(data.graded[above] >= ALIKE, S[above].round(DECIMALS))
+        rows["auc" + name] = auc(S[above].round(DECIMALS), data.graded[above] >= ALIKE)
     mates = (data.series[:, None] == data.series) & ~np.eye(len(S), dtype=bool)
     hits = np.take_along_axis(mates, near, axis=1)[queries].sum()
     return rows | dict(series=hits / mates[queries].sum() if mates[queries].any() else np.nan)
@@ -151,7 +157,7 @@ def first_objective(data):
     for name, Z, scale, shift in measure.corrected(data.X):
         spec = cosim.spectrum(Z, max(RANKS))
         listed = Z[:LISTED]
-        for k in RANKS:
+        for k in RANKS if name == "clicks" else RANKS_CORRECTED:
             for lam in np.multiply(LAMBDAS_1, spec.sigma[measure.K - 1] ** 2):
                 A, B = cosim.solve_product(spec, lam, k)
                 scores = listed @ A @ B.T * scale + shift
