@@ -33,6 +33,7 @@ from .figures import show_similarity
 from .gauge import flip_threshold, split_product, unit_variance, whiten
 from .models import (Factors, Spectrum, loss_factors, loss_product, rescale, solve_factors,
                      solve_product, spectrum)
+from .ratings import Films, Ratings, load_films, read_ratings, series_of
 from .recovery import precision_at, same_cluster_auc
 from .remedies import ppmi, project_back, standardize, train_cosine, weight_by_propensity
 from .similarity import cosine_similarity
