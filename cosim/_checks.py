@@ -12,6 +12,9 @@ LARGEST = 1e150
 # about 1e-16 instead of 0 behind, so the test for zero is relative.
 ZERO_ROW = 1e-12
 
+# Cosines that are equal in exact arithmetic differ by rounding noise: they are tied if equal to this many decimals.
+TIE_DECIMALS = 10
+
 
 def require(ok, argument, rule, value, hint=""):
     """Raise ValueError "{argument} must be {rule}; got {value}" unless `ok`."""

@@ -6,11 +6,9 @@ to TIE_DECIMALS first.
 """
 
 import numpy as np
-from scipy import stats
+import scipy  # and scipy.stats when it is used: it takes longer to import than all the rest
 
-from ._checks import check_int, check_labels, check_similarity, require
-
-TIE_DECIMALS = 10
+from ._checks import TIE_DECIMALS, check_int, check_labels, check_similarity, require
 
 
 def same_cluster_auc(S, cluster) -> float:
@@ -55,7 +53,7 @@ def same_cluster_auc(S, cluster) -> float:
             "such that there are same-cluster pairs and others",
             f"{n_same} and {n_other} pairs")
 
-    ranks = stats.rankdata(S[above])  # average rank for ties
+    ranks = scipy.stats.rankdata(S[above])  # average rank for ties
     wins = ranks[same].sum() - n_same * (n_same + 1) / 2
     return float(wins / (n_same * n_other))
 
