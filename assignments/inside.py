@@ -1,7 +1,7 @@
 """What runs inside the sandbox, next to the student's code.
 
-It is started with `python -c`, reads one job (JSON) from standard input and writes one result to the descriptor that
-was standard output. Nothing it says is trusted: the grader reads it as data, up to a limit, and checks the values.
+It is started with `python -c`, after the text of `clock.py`, reads one job (JSON) from standard input and writes one
+result to the descriptor that was standard output. Nothing it says is trusted: the grader reads it as data, up to a limit, and checks the values.
 """
 import base64
 import copy
@@ -26,8 +26,14 @@ def execute(job):
 
     replies = {}
 
+    limit = job["cell_seconds"]
+    clock = Clock(os.getpid())  # noqa: F821
+
     class Client(NotebookClient):
         printed = 0
+
+        async def _async_handle_timeout(self, timeout, cell=None):
+            return await super()._async_handle_timeout(timeout, cell) if clock.used() > 0.9 * limit else None
 
         def process_message(self, msg, cell, cell_index):
             self.printed += len(json.dumps(msg["content"], default=str))
@@ -37,9 +43,10 @@ def execute(job):
 
     nb = v4.new_notebook(cells=[v4.new_code_cell(source) for source in job["cells"]])
     client = Client(
-        nb, kernel_manager_class=AsyncKernelManager, kernel_name="python3", timeout=job["cell_seconds"],
-        interrupt_on_timeout=True, allow_errors=True, record_timing=False,
+        nb, kernel_manager_class=AsyncKernelManager, kernel_name="python3", timeout=limit, iopub_timeout=10 * limit,
+        startup_timeout=10 * limit, interrupt_on_timeout=True, allow_errors=True, record_timing=False,
         error_on_timeout={"ename": "CellTimeoutError", "evalue": "stopped: it took too long", "traceback": []},
+        on_cell_execute=lambda cell, cell_index: clock.start(),
         on_cell_executed=lambda cell, cell_index, execute_reply: replies.update({cell_index: execute_reply["content"]}),
     )
     stopped = None
@@ -69,14 +76,25 @@ def probe(job):
     config = Config()
     config.HistoryManager.enabled = False
     shell = InteractiveShell.instance(config=config)
+    clock, limit = Clock(os.getpid()), job["cell_seconds"]  # noqa: F821
+
+    def too_long(*_):
+        if clock.used() > 0.9 * limit:
+            raise TimeoutError("stopped: it took too long")
+        signal.alarm(limit)
+
+    def alarm(on):
+        clock.start()
+        signal.alarm(limit * on)
+
     signal.signal(signal.SIGALRM, too_long)
     for source in job["cells"]:
-        signal.alarm(job["cell_seconds"])
+        alarm(True)
         shell.run_cell(source, store_history=False)
-        signal.alarm(0)
+        alarm(False)
     buffer = io.BytesIO()
     calls = pickle.loads(base64.b64decode(job["calls"]))
-    np.savez(buffer, **answers(shell.user_ns, calls, lambda on: signal.alarm(job["cell_seconds"] * on)))
+    np.savez(buffer, **answers(shell.user_ns, calls, alarm))
     return buffer.getvalue()
 
 
@@ -98,10 +116,6 @@ def answers(names, calls, alarm):
             pass
         alarm(False)
     return arrays
-
-
-def too_long(*_):
-    raise TimeoutError("stopped: it took too long")
 
 
 def hello(job):

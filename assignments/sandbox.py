@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+from clock import Clock
 
-INSIDE = Path(__file__).with_name("inside.py").read_text()
+INSIDE = "".join(Path(__file__).with_name(name).read_text() for name in ("clock.py", "inside.py"))
+PATIENCE = 10  # times `seconds` may pass on the wall, however busy the machine
 USERS = itertools.count()  # root gives every run a user id of its own, so that the limit on processes is per run
 
 
 class Limits(NamedTuple):
-    """What one submission may use. `cell_seconds` is for a cell, `seconds` for everything."""
+    """What one submission may use. `cell_seconds` is for a cell, `seconds` for everything, on a processor or asleep."""
 
     cell_seconds: int = 60
     seconds: int = 300
@@ -123,7 +125,7 @@ def _bubblewrap(limits: Limits, fonts: Path | None) -> list[str]:
 
 def _read(process: subprocess.Popen, limits: Limits) -> tuple[str | None, bytes]:
     """Read until the end of the output or the breach of a limit."""
-    data, deadline, look = bytearray(), time.monotonic() + limits.seconds, 0.0
+    data, deadline, look, clock = bytearray(), time.monotonic() + PATIENCE * limits.seconds, 0.0, Clock(process.pid)
     while True:
         if select.select([process.stdout], [], [], 0.2)[0]:
             chunk = os.read(process.stdout.fileno(), 2**16)
@@ -137,6 +139,8 @@ def _read(process: subprocess.Popen, limits: Limits) -> tuple[str | None, bytes]
             return "timeout", b""
         if now > look:
             look = now + 0.2
+            if clock.used() > limits.seconds:
+                return "timeout", b""
             if _memory(process.pid) > limits.memory:
                 return "memory", b""
 

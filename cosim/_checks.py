@@ -13,6 +13,10 @@ LARGEST = 1e150
 # about 1e-16 instead of 0 behind, so the test for zero is relative.
 ZERO_ROW = 1e-12
 
+# A column whose standard deviation is below this share of its largest entry is constant: the rounding of
+# the mean leaves about 1e-16 of it.
+CONSTANT = 1e-12
+
 # What a missing, an infinite or a nonsensical number is answered with.
 CLEAN_UP = "Drop or impute them first"
 
@@ -135,6 +139,13 @@ def check_factors(factors, rows=None):
     require(rows in (None, len(A)) and rows in (None, len(B)), "A and B",
             f"matrices of {rows} rows, one per column of X", f"{len(A)} and {len(B)} rows")
     return A, B
+
+
+def check_directions(lengths, argument):
+    """Rows of these lengths all have a direction."""
+    zero = np.flatnonzero(lengths <= ZERO_ROW * lengths.max())
+    require(zero.size == 0, argument, "free of zero rows, which have no direction",
+            f"{zero.size} of them: rows {zero[:10]}", "Leave those rows out")
 
 
 def check_labels(cluster, size):
