@@ -15,7 +15,7 @@ import numpy as np
 from . import audit_measure as measure
 from ._checks import as_array, check_number, check_rng, half_digits, real_array, require
 from .audit_measure import Map, Rows
-from .audit_measure import flip_threshold
+from .gauge import flip_threshold
 
 ALL_PAIRS, PAIRS = 1_500, 50_000  # up to so many items all pairs are looked at, above it so many random ones
 ALL_ITEMS, QUERIES = 3_000, 500  # the same for the items whose neighbours are looked for
