@@ -15,10 +15,10 @@ import numpy as np
 from . import audit_measure as measure
 from ._checks import as_array, check_number, check_rng, half_digits, real_array, require
 from .audit_measure import Map, Rows
-from .audit_measure import flip_threshold
+from .gauge import flip_threshold
 
 ALL_PAIRS, PAIRS = 1_500, 50_000  # up to so many items all pairs are looked at, above it so many random ones
-ALL_ITEMS, QUERIES = 3_000, 1_000  # the same for the items whose neighbours are looked for
+ALL_ITEMS, QUERIES = 3_000, 500  # the same for the items whose neighbours are looked for
 NEIGHBOURS = 10
 KAPPAS = (1.5, 2, 5)
 LISTED = 10  # ids and pairs that a sentence or a table shows
@@ -250,16 +250,19 @@ def _slug(name):
 
 
 def _one_table(case, pairs):
-    yield _metric(case)
+    queries, which = _some_rows(case, case.items)
+    maps = case.maps | {metric: case.plain(metric) for metric in METRICS}
+    lists = _lists(case, maps, case.items, queries, "neighbours")
+    yield _metric(case, lists, which)
     yield _spectrum(case.forms[0])
-    sample, exact, which = _some_pairs(case, case.items)
+    sample, _, of_pairs = _some_pairs(case, case.items)
     cosines = measure.pair_values(case.items, sample, case.plain("cosine"))
     text, shares = _turns(measure.sign_price(cosines))
-    yield _say("signs", "any", {f"flip_share_{kappa:g}": share for kappa, share in shares.items()}, shares=text, which=which,
+    yield _say("signs", "any", {f"flip_share_{kappa:g}": share for kappa, share in shares.items()}, shares=text, which=of_pairs,
                middle="{:.2f} to {:.2f}".format(*np.quantile(cosines, [0.25, 0.75])))
     if pairs is not None:
         yield _listed(case, pairs)
-    yield from _conventions(case)
+    yield from _conventions(case, {name: lists[name] for name in case.maps}, which)
 
 
 def _some_pairs(case, rows):
@@ -285,9 +288,7 @@ def _lists(case, maps, rows, queries, label, itself=True, of=None):
     return measure.nearest(rows, (of or rows).take(queries), maps, m, queries if itself else None, case.bar(label, len(rows)))
 
 
-def _metric(case):
-    queries, which = _some_rows(case, case.items)
-    lists = _lists(case, {metric: case.plain(metric) for metric in METRICS}, case.items, queries, "metrics")
+def _metric(case, lists, which):
     kept = {metric: measure.overlap(lists["cosine"][0], lists[metric][0]) for metric in METRICS}
     alike = min(kept["dot"].mean(), kept["l2"].mean()) == 1
     return _say("metric", "unit" if alike else "other", {"overlap_dot": kept["dot"].mean(), "overlap_l2": kept["l2"].mean()}, which=which,
@@ -328,9 +329,7 @@ def _positions(case, pairs):
     return at
 
 
-def _conventions(case):
-    queries, which = _some_rows(case, case.items)
-    lists = _lists(case, case.maps, case.items, queries, "conventions")
+def _conventions(case, lists, which):
     kept = {name: measure.overlap(lists["as served"][0], found) for name, (found, _) in lists.items()}
     least = min(list(kept)[1:], key=lambda name: kept[name].mean())
     yield _say("conventions", "any", {f"overlap_{_slug(name)}": share.mean() for name, share in list(kept.items())[1:]},

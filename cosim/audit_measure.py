@@ -10,6 +10,7 @@ import numpy as np
 from scipy import linalg, stats
 
 from ._checks import LARGEST, ZERO_ROW
+from .gauge import split_product
 from .remedies import project_back
 
 BLOCK = 16_384  # rows at a time
@@ -75,18 +76,6 @@ class Map(NamedTuple):
         """Similarity of row i of E and row i of F, not mapped yet."""
         E, F = self(E), self(F)
         return -((E - F) ** 2).sum(axis=1) if self.metric == "l2" else (E * F).sum(axis=1)
-
-
-def split_product(E, F, power):
-    U, s, Wt = np.linalg.svd(E @ F.T)
-    return U * s ** (1 - power), Wt.T * s**power
-
-
-def flip_threshold(E, F):
-    product = E[:, None] * F
-    plus, minus = np.maximum(product, 0).sum(axis=2), np.maximum(-product, 0).sum(axis=2)
-    with np.errstate(divide="ignore"):
-        return np.sqrt(np.maximum(plus, minus) / np.minimum(plus, minus))
 
 
 def unit(E):
