@@ -5,6 +5,7 @@
 # make serve     build, then serve at http://localhost:8000
 # make notebooks re-execute the chapters and save their outputs in place
 # make experiments  re-run the multi-seed studies that chapters read, or some: STUDIES="losses" (can be interrupted)
+# make benchmarks   what cosim costs next to what one would use instead (some minutes; pip install implicit first)
 # make assignments  the student notebooks, one zip each, into release/ (see the chapter for teachers)
 # make grade     grade SUBMISSIONS=folder into OUT=folder; what is done already is not done again
 # make grade-trial  grade 100 made-up students and compare with what they were seeded with (5 to 15 minutes)
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 SITE := _build/html
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
-.PHONY: book draft executed test offline serve notebooks experiments assignments grade grade-trial slides clean
+.PHONY: book draft executed test offline serve notebooks experiments benchmarks assignments grade grade-trial slides clean
 .DELETE_ON_ERROR:
 
 # The environment is made anew whenever what it is made from changes.
@@ -81,6 +82,9 @@ notebooks: $(VENV)/ready
 
 experiments: $(VENV)/ready
 	$(BIN)/python experiments/run.py $(STUDIES)
+
+benchmarks: $(VENV)/ready
+	$(BIN)/python benchmarks/costs.py
 
 # For a course of your own: MASTERS=folder with the masters, CLASS=class list (CSV) and SECRET=file for data of each student's own.
 RELEASE ?= release

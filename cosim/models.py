@@ -123,7 +123,7 @@ def _leading(X, k):
     """The k + 1 largest eigenvalues of X^T X (all of them for k=None) and their vectors; X is tall."""
     m = X.shape[1]
     entries = X.nnz if sparse.issparse(X) else X.size
-    if k is None or 2 * k >= m or m <= LARGE and m**3 <= BREAK_EVEN * (k + 10) * max(entries, 10_000):
+    if k is None or 2 * k >= m or m <= LARGE and m**3 <= BREAK_EVEN * (k + 10) * (entries + k * m + 15_000):
         count = m if k is None else min(k + 1, m)
         squares, V = scipy.linalg.eigh(_gram(X), subset_by_index=[m - count, m - 1])
     else:
