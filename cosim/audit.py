@@ -223,7 +223,7 @@ def _rows(E, ids, argument, leave_out, bar):
     E = E if isinstance(E, np.ndarray) else real_array(E, argument)
     require(E.ndim == 2 and len(E) > 1 and E.shape[1] > 0, argument, "a matrix of at least two rows", f"shape {E.shape}")
     require(E.dtype.kind in "buif", argument, "made of real numbers", f"dtype {E.dtype}")
-    require(ids is None or len(ids) == len(E), "ids", f"one for each of the {len(E)} rows of {argument}", len(ids or ()))
+    require(ids is None or len(ids) == len(E), "ids", f"one for each of the {len(E)} rows of {argument}", 0 if ids is None else len(ids))
     length, key, finite, zero = measure.scan(E, bar(f"checking {argument}", len(E)))
     names = Names(None if ids is None else np.asarray(ids), None)
     bad, empty, keep = np.flatnonzero(~finite), np.flatnonzero(zero), np.flatnonzero(finite & ~zero)

@@ -134,7 +134,7 @@ def _npy(path, id_column):
 
 
 def _npz(path, id_column):
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         held = {name: archive[name] for name in archive.files}
     ids = held.pop(id_column or "ids", None)
     return _only_matrix(path, held), ids
@@ -187,6 +187,7 @@ def _word2vec(path, id_column):
 
 def _from_frame(path, frame, id_column):
     require(id_column is None or id_column in frame.columns, path, f"a table with a column {id_column!r}", list(frame.columns)[:5])
+    require(len(frame), path, "a table with at least one row", "none")
     ids = None if id_column is None else frame.pop(id_column).astype(str).to_numpy()
     text = [name for name in frame.columns if frame[name].dtype.kind not in "buif"]
     if text:
