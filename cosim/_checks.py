@@ -20,6 +20,9 @@ CONSTANT = 1e-12
 # What a missing, an infinite or a nonsensical number is answered with.
 CLEAN_UP = "Drop or impute them first"
 
+# Cosines that are equal in exact arithmetic differ by rounding noise: they are tied if equal to this many decimals.
+TIE_DECIMALS = 10
+
 
 def require(ok, argument, rule, value, hint=""):
     """Raise ValueError "{argument} must be {rule}; got {value}" unless `ok`."""

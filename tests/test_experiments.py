@@ -26,6 +26,8 @@ SAMPLES = {
         ("figure1", "fixed", 3, None), ("figure1", "concentration 3", 19, None), ("sensitivity", "max_items 50", 7, None),
         ("sensitivity", "activity_exponent 1", 0, None), ("retrieval", "default", 5, None),
         ("recovery", "default", 11, 24), ("remedies", "default", 2, 9)],
+    "repeated": [("items", "default", 4, None), ("users", "default", 9, None), ("flat", "default", 13, None),
+                 ("ranks", "fixed", 6, None), ("active", "max_items 900, concentration 3", 17, 20)],
 }
 TINY = [("sensitivity", "default", seed) for seed in range(12)]
 
