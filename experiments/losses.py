@@ -185,7 +185,7 @@ def train(model, data, rng):
     bounds = np.full((2, model.size), [[-np.inf], [np.inf]])
     if model.cosine == "learned":
         theta[-1], bounds[:, -1] = np.log(5), LOG_SCALE
-    for attempt in range(10):  # a restart forgets a spoilt approximation of the curvature
+    for attempt in range(6):  # a restart forgets a spoilt approximation of the curvature
         found = optimize.minimize(model, model.normal(theta), (data,), jac=True, method="L-BFGS-B", bounds=bounds.T,
                                   options=dict(maxiter=3_000, maxfun=4_000, ftol=0, gtol=1e-8, maxcor=50))
         theta = model.normal(found.x)
@@ -193,7 +193,7 @@ def train(model, data, rng):
         slope = np.abs(theta - np.clip(theta - gradient, *bounds)).max()  # at a bound only what leads inside counts
         if attempt == 0:
             theta = np.clip(theta + 1e-3 * rng.normal(size=model.size), *bounds)  # off a saddle, if it is one
-        elif slope < 1e-6:
+        elif slope < 1e-5:
             break
     return value, theta, slope
 
@@ -244,7 +244,7 @@ def starts(setting, seed):
         cos_lowest=apart([S for S, low in zip(found, lowest) if low]),
         score_lowest=apart([W for W, low in zip(seen, lowest) if low]))
     if int(k) == min(WIDTHS):
-        row["curvature"] = min(curvature(model, theta, data) for _, theta, _ in ends)
+        row["curvature"] = min(curvature(model, ends[end][1], data) for end in (np.argmin(values), np.argmax(values)))
     P, Q, scale, W = tables[int(np.argmin(values))]
     if model.cosine == "learned":
         row["temperature"] = 1 / scale
