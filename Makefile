@@ -3,7 +3,7 @@
 # make offline  build, then pack the site into _build/cosim-book.zip, to read without a network
 # make serve     build, then serve at http://localhost:8000
 # make notebooks re-execute the chapters and save their outputs in place
-# make experiments  re-run the multi-seed measurements of the robustness chapter (about 10 minutes, can be interrupted)
+# make experiments  re-run the multi-seed studies that chapters read, or some: STUDIES="losses" (can be interrupted)
 # make assignments  the student notebooks, one zip each, into release/ (see the chapter for teachers)
 # make grade     grade SUBMISSIONS=folder into OUT=folder; what is done already is not done again
 # make grade-trial  grade 100 made-up students and compare with what they were seeded with (5 to 15 minutes)
@@ -53,7 +53,7 @@ notebooks: $(VENV)/ready
 		$(NOTEBOOKS)
 
 experiments: $(VENV)/ready
-	$(BIN)/python experiments/run.py
+	$(BIN)/python experiments/run.py $(STUDIES)
 
 # For a course of your own: MASTERS=folder with the masters, CLASS=class list (CSV) and SECRET=file for data of each student's own.
 RELEASE ?= release

@@ -16,7 +16,9 @@ Section 3, train for the cosine   `train_cosine`
 Section 4                         `simulate_clicks`
 Section 4, Figure 1               `show_similarity`
 drag D                            `explore`
-beyond the paper                  `same_cluster_auc`, `precision_at`, `claims.check`
+beyond the paper: conventions     `split_product`, `unit_variance`, `whiten`
+beyond the paper: prices          `flip_threshold`
+beyond the paper: yardsticks      `same_cluster_auc`, `precision_at`, `claims.check`
 ================================  ============================================================
 
 Data flows one way: simulate or load X -> spectrum -> factors -> rescale -> similarity -> recovery and
@@ -26,6 +28,7 @@ figures. The modules meet only in arrays.
 from . import claims
 from .explorer import explore
 from .figures import show_similarity
+from .gauge import flip_threshold, split_product, unit_variance, whiten
 from .models import (Factors, Spectrum, loss_factors, loss_product, rescale, solve_factors,
                      solve_product, spectrum)
 from .recovery import precision_at, same_cluster_auc
@@ -33,7 +36,8 @@ from .remedies import ppmi, project_back, standardize, train_cosine, weight_by_p
 from .similarity import cosine_similarity
 from .simulate import Clicks, simulate_clicks
 
-__all__ = ["Clicks", "Factors", "Spectrum", "claims", "cosine_similarity", "explore", "loss_factors",
-           "loss_product", "ppmi", "precision_at", "project_back", "rescale",
-           "same_cluster_auc", "show_similarity", "simulate_clicks", "solve_factors",
-           "solve_product", "spectrum", "standardize", "train_cosine", "weight_by_propensity"]
+__all__ = ["Clicks", "Factors", "Spectrum", "claims", "cosine_similarity", "explore", "flip_threshold",
+           "loss_factors", "loss_product", "ppmi", "precision_at", "project_back", "rescale",
+           "same_cluster_auc", "show_similarity", "simulate_clicks", "solve_factors", "solve_product",
+           "spectrum", "split_product", "standardize", "train_cosine", "unit_variance",
+           "weight_by_propensity", "whiten"]

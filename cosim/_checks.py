@@ -12,6 +12,10 @@ LARGEST = 1e150
 # about 1e-16 instead of 0 behind, so the test for zero is relative.
 ZERO_ROW = 1e-12
 
+# A column whose standard deviation is below this share of its largest entry is constant: the rounding of
+# the mean leaves about 1e-16 of it.
+CONSTANT = 1e-12
+
 
 def require(ok, argument, rule, value, hint=""):
     """Raise ValueError "{argument} must be {rule}; got {value}" unless `ok`."""
@@ -105,6 +109,13 @@ def check_factors(factors):
     A, B = check_dense(factors[0], "A"), check_dense(factors[1], "B")
     require(A.shape == B.shape, "A and B", "of one shape", f"{A.shape} and {B.shape}")
     return A, B
+
+
+def check_directions(lengths, argument):
+    """Rows of these lengths all have a direction."""
+    zero = np.flatnonzero(lengths <= ZERO_ROW * lengths.max())
+    require(zero.size == 0, argument, "free of zero rows, which have no direction",
+            f"{zero.size} of them: rows {zero[:10]}", "Leave those rows out")
 
 
 def check_labels(cluster, size):

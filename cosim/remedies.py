@@ -8,11 +8,7 @@ Two things can be wrong with a cosine of embeddings, and a remedy cures one or t
 import numpy as np
 from scipy import sparse
 
-from ._checks import ZERO_ROW, check_factors, check_int, check_matrix, check_number, require
-
-# A column whose standard deviation is below this share of its largest entry is constant: the
-# rounding of the mean leaves about 1e-16 of it.
-CONSTANT = 1e-12
+from ._checks import CONSTANT, ZERO_ROW, check_factors, check_int, check_matrix, check_number, require
 
 
 def project_back(E, F):

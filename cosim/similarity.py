@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from ._checks import ZERO_ROW, check_matrix, require
+from ._checks import check_directions, check_matrix, require
 
 
 def cosine_similarity(E, F=None):
@@ -52,7 +52,5 @@ def _unit_rows(E, argument):
     E = check_matrix(E, argument)
     E = E / (abs(E).max() or 1)  # so that squares of tiny numbers don't vanish
     norms = np.sqrt((E * E).sum(axis=1))
-    zero = np.flatnonzero(norms <= ZERO_ROW * norms.max())
-    require(zero.size == 0, argument, "free of zero rows, which have no direction",
-            f"{zero.size} of them: rows {zero[:10]}", "Leave those rows out")
+    check_directions(norms, argument)
     return E * (1 / norms)[:, None]  # Omega E: row i divided by its length
