@@ -18,9 +18,9 @@ CLICKS = dict(n=10_000, p=100, n_clusters=5, max_items=50)
 PARTS = [0.5, 0.3, 0.2]  # of the clicks: what a user enters as, what is to be predicted, what is kept to measure on
 TEACHER = dict(n=150, p=100, inputs=4, hidden=16, k=8, noise=0.1)
 HIDDEN, K = 32, 8
-STEPS = {"clicks": 800, "teacher": 1_200}
+STEPS = {"teacher": 600, "clicks": 400}
 BATCH = {"clicks": 100, "teacher": 150}  # users; of the teacher's world all of them
-RATE = 0.01  # falls to 0 along half a cosine
+RATE = 0.02  # falls to 0 along half a cosine
 NEIGHBOURS = 10
 SPREAD = 9.0  # condition number of the maps that leave the predictions alone
 # What is changed in a condition, and nothing else; "plain" is no change at all. `l2` is in units of the world's loss.
@@ -81,82 +81,98 @@ def teacher_world(rng):
                 hidden=score, truth=upper(cosim.cosine_similarity(items)))
 
 
-WORLDS = {"clicks": clicks_world, "teacher": teacher_world}
+WORLDS = {"teacher": teacher_world, "clicks": clicks_world}
 
 
 # ---- the towers ---------------------------------------------------------------------------------------
+# Models of one design are trained side by side: the first axis of every array is the model.
 
 
 def start(world, seed, spread=1.0):
     """Initial weights; `spread` > 1 rescales the dimensions of the two last layers, and no score changes."""
-    rng = np.random.default_rng(seed)
-    weights = []
+    rng, weights = np.random.default_rng(seed), []
     for x in (world["users"], world["items"]):
         size = x.shape[1] if world["name"] == "teacher" else 1 + x.sum(axis=1).mean()
-        weights += [rng.normal(size=(x.shape[1], HIDDEN)) / np.sqrt(size), np.zeros(HIDDEN),
+        weights += [rng.normal(size=(x.shape[1], HIDDEN)) / np.sqrt(size), np.zeros((1, HIDDEN)),
                     rng.normal(size=(HIDDEN, K)) / np.sqrt(HIDDEN)]
     d = np.geomspace(spread**-0.5, spread**0.5, K)
     weights[2], weights[5] = weights[2] * d, weights[5] / d
-    return [*weights, np.zeros(1)]
+    return [*weights, np.zeros((1, 1))]
 
 
 def centred(x):
-    """Rows with mean 0 and variance 1: layer normalization without its gain."""
-    x = x - anp.mean(x, axis=1, keepdims=True)
-    return x / anp.sqrt(anp.mean(x**2, axis=1, keepdims=True) + 1e-6)
+    """Vectors with mean 0 and variance 1: layer normalization without its gain."""
+    x = x - anp.mean(x, axis=-1, keepdims=True)
+    return x / anp.sqrt(anp.mean(x**2, axis=-1, keepdims=True) + 1e-6)
 
 
-def tower(x, W1, b1, W2, norm=None, keep=None):
-    """One side: a hidden layer, tanh, a linear layer to the embedding. `keep`: dropout's mask, if any."""
-    h = x @ W1 + b1
+def tower(x, W1, b1, W2, norm=None, keep=1.0):
+    """One side: a hidden layer, tanh, a linear layer to the embedding; x None: one-hot. `keep`: dropout's mask."""
+    h = (W1 if x is None else anp.matmul(x, W1)) + b1
     h = anp.tanh(centred(h) if norm == "hidden" else h)
-    e = (h if keep is None else h * keep) @ W2
+    e = anp.matmul(h * keep, W2)
     if norm == "output":
         e = centred(e) / K**0.5
-    return e / anp.sqrt(anp.sum(e**2, axis=1, keepdims=True) + 1e-12) if norm == "unit" else e
+    return e / anp.sqrt(anp.sum(e**2, axis=-1, keepdims=True) + 1e-12) if norm == "unit" else e
 
 
-def embed(world, weights, norm=None, users=slice(None), keep=(None, None)):
+def embed(world, weights, norm=None, users=slice(None), keep=(1.0, 1.0)):
     """User and item embeddings; where they have a fixed length, the score has a learned gain."""
     P = tower(world["users"][users], *weights[:3], norm, keep[0])
-    Q = tower(world["items"], *weights[3:6], norm, keep[1])
+    Q = tower(None if world["name"] == "clicks" else world["items"], *weights[3:6], norm, keep[1])
     return (P if norm in (None, "hidden") else P * 4 * anp.exp(weights[6])), Q
 
 
 def loss(weights, world, users, norm, l2, keep):
-    """Mean loss per click (softmax over all items) or per entry (squared), plus coupled weight decay."""
+    """Mean loss per click (softmax over all items) or entry (squared) plus coupled weight decay, summed over models."""
     P, Q = embed(world, weights, norm, users, keep)
-    score, target = P @ Q.T, world["target"][users]
+    score, target = anp.matmul(P, anp.swapaxes(Q, -1, -2)), world["target"][users]
     if world["name"] == "teacher":
-        data = anp.mean((score - target)**2)
+        data = anp.sum((score - target)**2) / target[0].size
     else:
-        data = -anp.sum(target * log_softmax(score)) / target.sum()
-    return data + l2 * L2[world["name"]] * sum(anp.sum(w**2) for w in weights[:6])
+        data = -anp.sum(target * log_softmax(score) / target.sum(axis=(1, 2), keepdims=True))
+    return data + sum(anp.sum(l2 * w**2) for w in weights[:6])
 
 
 def log_softmax(score):
     """Row by row, without overflow."""
-    score = score - anp.max(score, axis=1, keepdims=True)
-    return score - anp.log(anp.sum(anp.exp(score), axis=1, keepdims=True))
+    score = score - anp.max(score, axis=-1, keepdims=True)
+    return score - anp.log(anp.sum(anp.exp(score), axis=-1, keepdims=True))
 
 
-def train(world, seed, spread=1.0, dropout=0.0, l2=0.0, decay=0.0, norm=None):
-    """Adam from the seed's start; the model is evaluated without dropout."""
-    weights, rng = start(world, seed, spread), np.random.default_rng([seed, 1])
-    gradient, n, batch = grad(loss), len(world["users"]), BATCH[world["name"]]
+def train(world, seeds, changes, norm=None):
+    """Adam, one model for each seed and change (spread, dropout, l2, decay); evaluated without dropout."""
+    spread, dropout, l2, decay = (np.array([change.get(name, default) for change in changes])[:, None, None]
+                                  for name, default in dict(spread=1.0, dropout=0.0, l2=0.0, decay=0.0).items())
+    starts = [start(world, seed, s) for seed, s in zip(seeds, spread.ravel(), strict=True)]
+    weights = [np.array(layer) for layer in zip(*starts, strict=True)]
+    rngs = [np.random.default_rng([seed, 1]) for seed in seeds]
+    n, p, batch, steps = len(world["users"]), len(world["items"]), BATCH[world["name"]], STEPS[world["name"]]
+    gradient, l2 = grad(loss), l2 * L2[world["name"]]
     m, v = ([np.zeros_like(w) for w in weights] for _ in range(2))
-    steps = STEPS[world["name"]]
     for step in range(1, steps + 1):
-        users = rng.choice(n, batch, replace=False)
-        keep = [(rng.random((size, HIDDEN)) >= dropout) / (1 - dropout) if dropout else None
-                for size in (batch, len(world["items"]))]
+        users = np.array([rng.integers(n, size=batch) if batch < n else np.arange(n) for rng in rngs])
+        keep = [(np.array([rng.random((size, HIDDEN)) for rng in rngs]) >= dropout) / (1 - dropout)
+                for size in (batch, p)] if dropout.any() else (1.0, 1.0)
         rate = RATE * (1 + np.cos(np.pi * step / steps)) / 2
         for i, g in enumerate(gradient(weights, world, users, norm, l2, keep)):
             m[i] += 0.1 * (g - m[i])
             v[i] += 0.001 * (g**2 - v[i])
             move = m[i] / (1 - 0.9**step) / (np.sqrt(v[i] / (1 - 0.999**step)) + 1e-8)
             weights[i] = weights[i] - rate * (move + decay * weights[i])
-    return Model(*embed(world, weights, norm), (weights[2], weights[5]))
+    P, Q = embed(world, weights, norm)
+    return [Model(*parts) for parts in zip(P, Q, zip(weights[2], weights[5], strict=True), strict=True)]
+
+
+def train_all(world, seeds):
+    """condition -> a model for each seed."""
+    models = {}
+    for norm in dict.fromkeys(change.get("norm") for change in CONDITIONS.values()):
+        names = [name for name, change in CONDITIONS.items() if change.get("norm") == norm]
+        trained = iter(train(world, [seed for _ in names for seed in seeds],
+                             [CONDITIONS[name] for name in names for _ in seeds], norm))
+        models |= {name: [next(trained) for _ in seeds] for name in names}
+    return models
 
 
 # ---- what is compared ---------------------------------------------------------------------------------
@@ -231,12 +247,10 @@ def towers(setting, seed):
     Its study says what differs between the two: the seed alone, the condition alone, or both.
     """
     world = WORLDS[setting](np.random.default_rng([seed, 7]))
-    plain = [train(world, 2 * seed + i) for i in (0, 1)]
-    for name in [*CONDITIONS, "invertible layer"]:
-        if name == "invertible layer":
-            models = [turned(model, np.random.default_rng([seed, 8, i])) for i, model in enumerate(plain)]
-        else:
-            models = plain if name == "plain" else [train(world, 2 * seed + i, **CONDITIONS[name]) for i in (0, 1)]
+    trained = train_all(world, (2 * seed, 2 * seed + 1))
+    plain = trained["plain"]
+    trained["invertible layer"] = [turned(model, np.random.default_rng([seed, 8, i])) for i, model in enumerate(plain)]
+    for name, models in trained.items():
         row = dict(setting=setting, seed=seed, method=name)
         yield dict(study="seed", **row, **mean_of(quality(world, model) for model in models), **compare(world, *models))
         if name != "plain":
