@@ -58,21 +58,24 @@ experiments: $(VENV)/ready
 # For a course of your own: MASTERS=folder with the masters, CLASS=class list (CSV) and SECRET=file for data of each student's own.
 RELEASE ?= release
 FROM = $(if $(MASTERS),--masters "$(MASTERS)")
+LIMITS = $(if $(SECONDS_EACH),--seconds "$(SECONDS_EACH)") $(if $(CELL_SECONDS),--cell-seconds "$(CELL_SECONDS)") $(if $(MEMORY),--memory "$(MEMORY)") \
+	$(if $(WORKERS),--workers "$(WORKERS)")
+LATE = $(if $(FREE_DAYS),--free-days "$(FREE_DAYS)") $(if $(LATE_CAP),--late-cap "$(LATE_CAP)") $(if $(ONLY),--only "$(ONLY)")
 CLASSROOM = $(FROM) $(if $(CLASS),--class "$(CLASS)") $(if $(SECRET),--secret "$(SECRET)")
 
 assignments: $(VENV)/ready
-	$(BIN)/python assignments/classroom.py "$(RELEASE)" $(CLASSROOM)
+	$(BIN)/python -m grading.release "$(RELEASE)" $(CLASSROOM)
 
 grade: $(VENV)/ready
 	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { echo "usage: make grade SUBMISSIONS=folder OUT=folder [CLASS=list.csv SECRET=file] [MASTERS=folder]"; exit 2; }
-	$(BIN)/python assignments/grade.py "$(SUBMISSIONS)" "$(OUT)" $(CLASSROOM)
+	$(BIN)/python -m grading.grade "$(SUBMISSIONS)" "$(OUT)" $(CLASSROOM) $(LIMITS) $(LATE)
 
 grade-trial: $(VENV)/ready
 	rm -rf _trial
-	$(BIN)/python assignments/trial.py _trial $(FROM)
+	$(BIN)/python -m grading.trial _trial $(FROM)
 
 slides: $(VENV)/ready
-	$(BIN)/python assignments/slides.py slides $(CHAPTERS)
+	$(BIN)/python -m grading.slides slides $(CHAPTERS)
 
 clean:
 	rm -rf _build release slides _trial experiments/.work $(VENV) .pytest_cache *.egg-info

@@ -23,10 +23,10 @@ ALIKE = 0.5  # two films are alike, in the AUC, if half of their genres or more 
 # Which ratings are clicks (from how many stars on), and how many clicks a film must have.
 DATA = {"all": dict(at_least=0.5, min_clicks=20), "liked": dict(at_least=4, min_clicks=20)}
 # A small version of Section 4's simulation, and then one thing changed; at_least is the share of users an item needs.
-ITEMS = 500
-KNOBS = {"1,000 users": {}, "300 users": dict(n=300), "50 clusters": dict(n_clusters=50),
+ITEMS, SMALL_SIMULATION = 400, dict(n=1000, n_clusters=5, max_items=80)
+KNOBS = {"small": {}, "200 users": dict(n=200), "40 clusters": dict(n_clusters=40),
          "flat popularity": dict(exponent_range=(0, 0.25)), "weak tastes": dict(concentration=10.0),
-         "active users": dict(max_items=500), "no rare items": dict(at_least=0.03)}
+         "active users": dict(max_items=400), "no rare items": dict(at_least=0.03)}
 RANKS, RANKS_CORRECTED, RANKS_SWEPT = (10, 40, 160), (40, 160), (5, 10, 20, 40, 80, 160, 320)
 LAMBDAS_1 = (0.3, 3, 15)  # in units of sigma_50 squared, so that they fit all data
 LAMBDAS_2 = (0.1, 0.5, 1, 1.5, 2, 3)  # in units of sigma_50
@@ -45,7 +45,7 @@ NUMERICS = ["_checks", "models", "ratings", "remedies", "similarity", "simulate"
 SEEDS, SEEDS_PER_VARIANT = range(20), range(10)
 SETTINGS = dict(
     seeds=list(SEEDS), seeds_per_variant=list(SEEDS_PER_VARIANT), neighbours=M, listed=TOP, near_users=NEAR_USERS,
-    hidden=HIDDEN, alike=ALIKE, data=DATA, knobs=KNOBS, ranks=RANKS, ranks_corrected=RANKS_CORRECTED,
+    hidden=HIDDEN, alike=ALIKE, data=DATA, items=ITEMS, small_simulation=SMALL_SIMULATION, knobs=KNOBS, ranks=RANKS, ranks_corrected=RANKS_CORRECTED,
     lambdas_1=LAMBDAS_1, lambdas_2=LAMBDAS_2, temperatures=TEMPERATURES, training=TRAINING)
 
 
@@ -102,17 +102,16 @@ def swept(setting, seed):
     """The power of sigma, lambda_1, lambda_2 and k, one at a time."""
     data = split_films(setting, seed)[0]
     first = best_of(c for c in first_objective(data, ["clicks"]) if c.method == "V F^1/2")["V F^1/2"]
-    yield from named(setting, seed, sweeps(first, spectrum(data.X), data))
+    yield from named(setting, seed, sweeps(first, cosim.spectrum(data.X), data))
 
 
 def knobs(setting, seed):
     """The same on simulated clicks, which have clusters for genres and no series."""
-    keywords = dict(KNOBS[setting])
-    n, clusters = keywords.pop("n", 1000), keywords.pop("n_clusters", simulation.C)
-    least = keywords.pop("at_least", 0) * n
+    keywords = SMALL_SIMULATION | KNOBS[setting]
+    n, clusters, share = keywords.pop("n"), keywords.pop("n_clusters"), keywords.pop("at_least", 0)
     rng = np.random.default_rng([seed, 13])
     clicks = cosim.simulate_clicks(n, ITEMS, clusters, rng=rng, **keywords)
-    kept = np.flatnonzero(clicks.X.sum(axis=0) >= least)
+    kept = np.flatnonzero(clicks.X.sum(axis=0) >= share * n)
     cluster = clicks.cluster[kept]
     alike = (cluster[:, None] == cluster).astype(float)
     data = split(clicks.X[:, kept], alike, np.arange(kept.size), rng)
@@ -190,7 +189,7 @@ def item_quality(S, data, queries):
 def judged(data, candidates):
     """Every row of one split that needs no more than the candidates."""
     best = best_of(candidates)
-    spec = spectrum(data.X)
+    spec = cosim.spectrum(data.X)
     yield from item_rows(best, data)
     yield from retrieval(best, spec, data)
     yield from users(best["V F^1/2"], best["Eq. 6"], spec, data)
@@ -208,22 +207,14 @@ def best_of(candidates):
 def untrained(data):
     """All that has a closed form."""
     yield from first_objective(data, ["clicks", *CORRECTIONS])
-    yield from second_objective(spectrum(data.X), data)
+    yield from second_objective(cosim.spectrum(data.X), data)
     yield from without_a_model(data)
-
-
-def spectrum(Z):
-    """All of Z's spectrum, through Z Z^T where Z has fewer rows than columns."""
-    if Z.shape[0] >= Z.shape[1]:
-        return cosim.spectrum(Z)
-    sigma, U = cosim.spectrum(Z.T)
-    return cosim.Spectrum(sigma, Z.T @ U / sigma)
 
 
 def first_objective(data, names):
     """Objective 1 on the clicks and on corrections of them, for all lambda and k."""
     for name, Z, scale, shift in (named for named in simulation.corrected(data.X) if named[0] in names):
-        spec = spectrum(Z)
+        spec = cosim.spectrum(Z)
         listed = Z[:LISTED]
         for k in RANKS if name == "clicks" else RANKS_CORRECTED:
             for lam in np.multiply(LAMBDAS_1, spec.sigma[simulation.K - 1] ** 2):

@@ -7,6 +7,7 @@ A study is a module beside this one. It has
     LIBRARIES   the libraries that they depend on
     NUMERICS    the modules of cosim that they depend on
     tasks()     every (name of a function of the module, setting, seed) of the run
+    USES        optional: the other studies whose functions it calls
     SMALL       optional: columns kept to three significant digits, not to four decimals
 
 and functions (setting, seed) -> rows, each a dict with the columns of KEY and some of the others.
@@ -51,7 +52,8 @@ def record(study):
 
 def fingerprint(study):
     """Changes with the measuring code, cosim's numerics and the versions: no result outlives them."""
-    sources = [HERE / f"{study.__name__}.py", *(HERE.parent / "cosim" / f"{name}.py" for name in study.NUMERICS)]
+    studies = study.__name__, *getattr(study, "USES", ())
+    sources = [*(HERE / f"{name}.py" for name in studies), *(HERE.parent / "cosim" / f"{name}.py" for name in study.NUMERICS)]
     parts = [_code(path) for path in sources] + [json.dumps(record(study)["libraries"])]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 

@@ -26,6 +26,8 @@ SAMPLES = {
         ("figure1", "fixed", 3, None), ("figure1", "concentration 3", 19, None), ("sensitivity", "max_items 50", 7, None),
         ("sensitivity", "activity_exponent 1", 0, None), ("retrieval", "default", 5, None),
         ("recovery", "default", 11, 24), ("remedies", "default", 2, 9)],
+    "repeated": [("items", "default", 4, None), ("users", "default", 9, None), ("flat", "default", 13, None),
+                 ("ranks", "fixed", 6, None), ("active", "max_items 900, concentration 3", 17, 20)],
 }
 TINY = [("sensitivity", "default", seed) for seed in range(12)]
 
@@ -132,7 +134,7 @@ def test_resumes_after_an_interrupt_without_loss(tmp_path, monkeypatch):
         run.run(simulation, folder, job=tiny, processes=1, todo=TINY)
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*.json")}
     assert 3 <= len(before)
-    (folder / "sensitivity-default-4.99.partial").write_text("[{")  # what a killed process leaves behind
+    (folder / "sensitivity-default-4.99.partial").write_text("[{", encoding="utf-8")  # what a killed process leaves behind
 
     run.run(simulation, folder, job=tiny, processes=1, todo=TINY)
     assert len(list(folder.glob("*.json"))) == len(TINY)
