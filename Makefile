@@ -75,5 +75,5 @@ slides: $(VENV)/ready
 	$(BIN)/python assignments/slides.py slides $(CHAPTERS)
 
 clean:
-	rm -rf _build release slides _trial experiments/.work $(VENV) .pytest_cache *.egg-info
+	rm -rf _build book/ledger release slides _trial experiments/.work $(VENV) .pytest_cache *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,183 @@
+"""The chapters where readers run them: JupyterLab and Notebook 7 in a browser, and nbconvert's HTML.
+
+A server of its own serves copies. What is seen of a notebook goes into a dictionary, which `reading_problems` reads.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import guards
+import pytest
+from guards import BOOK
+from nbconvert import HTMLExporter
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from test_notebooks import FOLDED, KERNEL
+from test_site import DESKTOP, browser  # noqa: F401
+
+CHAPTERS = {name: nb for name, nb in guards.notebooks().items() if guards.is_chapter(nb)}
+RUN = ["the-question.ipynb", "full-rank.ipynb"]  # run whole in JupyterLab; short ones
+WAIT = 120_000  # milliseconds, for a busy machine
+SERVER = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--ServerApp.log_level=ERROR"]
+
+# Scrolls to the end, so that every cell is there, and reports what a reader sees.
+SEE = r"""async () => {
+  const all = selector => [...document.querySelectorAll('.jp-Notebook ' + selector)];
+  const outer = document.querySelector('.jp-WindowedPanel-outer');
+  for (let last = -1; last < outer.scrollTop;) {
+    last = outer.scrollTop;
+    outer.scrollTop = 1e9;
+    await new Promise(done => setTimeout(done, 300));
+  }
+  const shown = e => e.checkVisibility({contentVisibilityAuto: false});
+  const prose = all('.jp-MarkdownOutput').map(e => {
+    const copy = e.cloneNode(true);
+    copy.querySelectorAll('code, pre, mjx-container').forEach(part => part.remove());
+    return copy.textContent;
+  });
+  return {
+    title: all('h1').map(e => e.innerText.replace('¶', '')),
+    cells: document.querySelectorAll('.jp-Notebook .jp-Cell').length,
+    prose: prose.join('\n'),
+    open: all('details[open] summary').map(e => e.innerText),
+    code: all('.jp-CodeCell').map(e => ({
+      shown: [...e.querySelectorAll('.jp-InputArea-editor, .jp-OutputArea-output')].some(shown),
+      folded: Boolean(e.querySelector('.jp-Placeholder'))})),
+    badly_typeset: all('mjx-merror').map(e => e.innerText),
+    images: all('img').filter(e => !e.naturalWidth && shown(e)).length,
+  };
+}"""
+
+
+class Viewer:
+    """A Jupyter server and a page of a browser that looks at its notebooks."""
+
+    def __init__(self, browser, folder):  # noqa: F811
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.token = secrets.token_hex()
+        private = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR",
+                                                         "JUPYTERLAB_WORKSPACES_DIR")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *SERVER, f"--port={self.url.rpartition(':')[2]}",
+             f"--ServerApp.root_dir={folder / 'book'}", f"--IdentityProvider.token={self.token}"], env=os.environ | private)
+        self.browser, self.folder = browser, folder / "book"
+
+    def wait(self):
+        for _ in range(WAIT // 1000):
+            try:
+                return self.api("")
+            except URLError:
+                time.sleep(1)
+        raise TimeoutError(self.url)
+
+    def api(self, path, method="GET"):
+        request = Request(f"{self.url}/api{path}", method=method, headers={"Authorization": f"token {self.token}"})
+        with urlopen(request) as answer:
+            return json.loads(answer.read() or "null")
+
+    def open(self, name, where="doc/tree"):
+        """A page that shows the notebook, and a list that its problems are put into."""
+        page, problems = self.browser.new_page(viewport=DESKTOP), []
+        page.set_default_timeout(WAIT)
+        page.on("console", lambda message: message.type == "error" and problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: problems.append(f"external request: {request.url}")
+                if not request.url.startswith((self.url, "data:", "blob:")) else None)
+        page.goto(f"{self.url}/{where}/{name}?token={self.token}")
+        page.wait_for_selector(".jp-Notebook .jp-MarkdownOutput h1")
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")  # its kernel has started
+        return page, problems
+
+    def close(self, page):
+        page.close()
+        for session in self.api("/sessions"):
+            self.api(f"/sessions/{session['id']}", "DELETE")
+
+
+@pytest.fixture(scope="module")
+def viewer(browser, tmp_path_factory):  # noqa: F811
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(BOOK, folder / "book", ignore=shutil.ignore_patterns("_*", ".*"))
+    viewer = Viewer(browser, folder)
+    try:
+        viewer.wait()
+        yield viewer
+    finally:
+        viewer.process.terminate()
+        viewer.process.wait()
+
+
+def reading_problems(nb, seen, problems):
+    """Seen in JupyterLab: `nb` as it should be read."""
+    yield from problems
+    yield from (f"only the site understands {found.strip()[:40]!r}" for found in guards.DIRECTIVE.findall(seen["prose"]))
+    yield from (f"TeX or Markdown left as text: {found!r}"
+                for found in re.findall(r".{0,20}(?:\$|\\begin|\*\*|\]\().{0,20}", seen["prose"]))
+    yield from (f"badly typeset: {formula}" for formula in seen["badly_typeset"])
+    yield from (f"open before it is asked for: {summary}" for summary in seen["open"])
+    if seen["images"]:
+        yield f"{seen['images']} images are not shown"
+    if seen["cells"] != len(nb.cells):
+        yield f"{seen['cells']} cells of {len(nb.cells)}"
+    code = [cell for _, cell in guards.cells(nb, "code")]
+    for cell, look in zip(code, seen["code"]):
+        solution = "solution" in cell.metadata.get("tags", [])
+        if solution and (look["shown"] or not look["folded"]):
+            yield f"the code of a solution stands open: {cell.source[:40]!r}"
+        if not solution and not look["shown"]:
+            yield f"a cell is not seen: {cell.source[:40]!r}"
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_chapter_in_jupyterlab(viewer, name):
+    page, problems = viewer.open(name)
+    seen = page.evaluate(SEE)
+    viewer.close(page)
+    assert len(seen["title"]) == 1
+    guards.assert_none(reading_problems(CHAPTERS[name], seen, problems))
+
+
+def test_link_leads_to_the_other_chapter(viewer):
+    page, problems = viewer.open("two-objectives.ipynb")
+    page.get_by_role("link", name="the model", exact=True).click()
+    page.wait_for_selector(".jp-mod-current >> text=matrix-factorization.ipynb")
+    viewer.close(page)
+    guards.assert_none(problems)
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_chapter_runs_in_jupyterlab(viewer, name):
+    """All cells, through the menu; what is saved then is what stands in the repository."""
+    page, problems = viewer.open(name)
+    page.get_by_role("menuitem", name="Edit", exact=True).click()
+    page.get_by_role("menuitem", name="Clear Outputs of All Cells").click()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    last = len(guards.cells(CHAPTERS[name], "code"))
+    page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop = 1e9")
+    page.wait_for_selector(f".jp-Notebook .jp-InputPrompt >> text=[{last}]:", state="attached")
+    page.keyboard.press("Control+s")
+    page.wait_for_selector(".jp-mod-current:not(.jp-mod-dirty)")
+    time.sleep(1)
+    viewer.close(page)
+    found = guards.read(viewer.folder / name)
+    assert [list(guards.texts(cell)) for _, cell in guards.cells(found, "code")] == [
+        list(guards.texts(cell)) for _, cell in guards.cells(CHAPTERS[name], "code")]
+    guards.assert_none(problems)
+
+
+def test_chapter_in_notebook_7(viewer):
+    page, problems = viewer.open(RUN[0], where="notebooks")
+    seen = page.evaluate(SEE)
+    viewer.close(page)
+    guards.assert_none(reading_problems(CHAPTERS[RUN[0]], seen, problems))
