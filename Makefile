@@ -3,7 +3,7 @@
 # make offline  build, then pack the site into _build/cosim-book.zip, to read without a network
 # make serve     build, then serve at http://localhost:8000
 # make notebooks re-execute the chapters and save their outputs in place
-# make experiments  re-run the multi-seed measurements of the robustness chapter (about 10 minutes, can be interrupted)
+# make experiments  re-run the multi-seed studies that chapters read, or some: STUDIES="losses" (can be interrupted)
 # make assignments  the student notebooks, one zip each, into release/ (see the chapter for teachers)
 # make grade     grade SUBMISSIONS=folder into OUT=folder; what is done already is not done again
 # make grade-trial  grade 100 made-up students and compare with what they were seeded with (5 to 15 minutes)
@@ -53,26 +53,29 @@ notebooks: $(VENV)/ready
 		$(NOTEBOOKS)
 
 experiments: $(VENV)/ready
-	$(BIN)/python experiments/run.py
+	$(BIN)/python experiments/run.py $(STUDIES)
 
 # For a course of your own: MASTERS=folder with the masters, CLASS=class list (CSV) and SECRET=file for data of each student's own.
 RELEASE ?= release
 FROM = $(if $(MASTERS),--masters "$(MASTERS)")
+LIMITS = $(if $(SECONDS_EACH),--seconds "$(SECONDS_EACH)") $(if $(CELL_SECONDS),--cell-seconds "$(CELL_SECONDS)") $(if $(MEMORY),--memory "$(MEMORY)") \
+	$(if $(WORKERS),--workers "$(WORKERS)")
+LATE = $(if $(FREE_DAYS),--free-days "$(FREE_DAYS)") $(if $(LATE_CAP),--late-cap "$(LATE_CAP)") $(if $(ONLY),--only "$(ONLY)")
 CLASSROOM = $(FROM) $(if $(CLASS),--class "$(CLASS)") $(if $(SECRET),--secret "$(SECRET)")
 
 assignments: $(VENV)/ready
-	$(BIN)/python assignments/classroom.py "$(RELEASE)" $(CLASSROOM)
+	$(BIN)/python -m grading.release "$(RELEASE)" $(CLASSROOM)
 
 grade: $(VENV)/ready
 	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { echo "usage: make grade SUBMISSIONS=folder OUT=folder [CLASS=list.csv SECRET=file] [MASTERS=folder]"; exit 2; }
-	$(BIN)/python assignments/grade.py "$(SUBMISSIONS)" "$(OUT)" $(CLASSROOM)
+	$(BIN)/python -m grading.grade "$(SUBMISSIONS)" "$(OUT)" $(CLASSROOM) $(LIMITS) $(LATE)
 
 grade-trial: $(VENV)/ready
 	rm -rf _trial
-	$(BIN)/python assignments/trial.py _trial $(FROM)
+	$(BIN)/python -m grading.trial _trial $(FROM)
 
 slides: $(VENV)/ready
-	$(BIN)/python assignments/slides.py slides $(CHAPTERS)
+	$(BIN)/python -m grading.slides slides $(CHAPTERS)
 
 clean:
 	rm -rf _build book/ledger release slides _trial experiments/.work $(VENV) .pytest_cache *.egg-info

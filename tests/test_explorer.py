@@ -331,7 +331,7 @@ def test_last_bits_leave_no_trace():
     (dict(lam=0), "lam must be"), (dict(name="Drag D"), "name must be"), (dict(name=3), "name must be"),
     (dict(pair=(0, 40)), "pair must be"), (dict(pair=0), "pair must be two"), (dict(users=np.ones((2, 3))), "users must be"),
     (dict(cluster=range(40)), "number of clusters must be"), (dict(cluster=[0]), "cluster must be"),
-    (dict(spec=(np.ones(1), np.ones((101, 1))), cluster=np.zeros(101)), "number of items must be"), (dict(spec=3), "spec must be"),
+    (dict(spec=(np.ones(1), np.full((101, 1), 101**-0.5)), cluster=np.zeros(101)), "number of items must be"), (dict(spec=3), "spec must be"),
     (dict(spec=(np.ones(1), np.eye(40)[:, :1])), "zero rows")])
 def test_bad_arguments(changes, message):
     with pytest.raises(ValueError, match=message):

@@ -21,12 +21,16 @@ import nbformat
 import numpy as np
 import psutil
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
 from test_site import browser  # noqa: F401
 
+from grading import course, leaks, outside, sandbox, store
+from grading.handins import Submission
+from grading.store import Store
+
 ROOT = Path(__file__).resolve().parents[1]
-GRADE = ROOT / "assignments" / "grade.py"
-TRIAL = ROOT / "assignments" / "trial.py"
-RELEASE = ROOT / "assignments" / "classroom.py"
+GRADE, TRIAL, RELEASE = (["-m", f"grading.{name}"] for name in ("grade", "trial", "release"))
 LIMITS = ["--cell-seconds", "10", "--seconds", "45", "--memory", "800", "--output", "5"]
 
 META = ":nbgrader: {{grade_id: {}, cell_type: code, grade: {}, locked: {}, solution: {}, task: false, schema_version: 3{}}}"
@@ -102,7 +106,7 @@ Because the walrus of the model answer says so.
 """
 VERIFY = """
 import numpy as np
-from outside import Call, Question
+from grading.outside import Call, Question
 
 def inputs(rng):
     return (rng.normal(size=7),)
@@ -124,19 +128,28 @@ ONE_WRONG = RIGHT | {"double-answer": WRONG["double-answer"]}
 
 def grader(*arguments, check=True, **environment):
     result = subprocess.run(
-        [sys.executable, *map(str, arguments)], env=os.environ | environment, capture_output=True, text=True, check=False)
+        [sys.executable, *map(str, arguments)], env=os.environ | environment, capture_output=True, text=True, check=False, cwd=ROOT)
     if check:
         assert result.returncode == 0, result.stdout + result.stderr
     return result
 
 
+def read_rows(out):
+    with (out / "grades.csv").open(newline="", encoding="utf-8-sig") as file:
+        return [{key.partition(" (of ")[0]: value for key, value in row.items()} for row in csv.DictReader(file)]
+
+
 def read_grades(out):
-    with (out / "grades.csv").open(newline="") as file:
-        return {row["student"]: row for row in csv.DictReader(file)}
+    return {row["student"]: row for row in read_rows(out)}
 
 
 def points(row):
     return {name: int(row[f"tiny:{name}"]) for name in FULL} if row["total"] else None
+
+
+def kept(out, student, slug="tiny"):
+    """The notebook as the grader kept it."""
+    return Store(out / "state").load(Submission(student, slug, out)).verdict.notebook
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +164,7 @@ def masters(tmp_path_factory):
 @pytest.fixture(scope="session")
 def released(masters, tmp_path_factory):
     out = tmp_path_factory.mktemp("release")
-    grader(RELEASE, out, "--masters", masters)
+    grader(*RELEASE, out, "--masters", masters)
     with zipfile.ZipFile(out / "tiny.zip") as archive:
         return archive.read("tiny/tiny.ipynb").decode()
 
@@ -265,16 +278,47 @@ raise ValueError("\\n".join(In))
 """
 TELLTALE = "def double(x):\n    import inspect\n    raise ValueError(inspect.getsource(inspect.currentframe().f_back))"
 FORGED = """def double(x):
-    import sys
-    frame = sys._getframe()
-    while frame:
-        if "RESULT" in frame.f_globals:
-            frame.f_globals["finish"](b"junk")
-        frame = frame.f_back
+    import os
+    if "asking" in globals():
+        np.savez = lambda path, **arrays: open(path, "wb").write(b"junk")
     return 2 * np.asarray(x)
 """
-ABSENT = "import os, sys\nif 'ipykernel' not in sys.modules:\n    os._exit(0)"
-SCRIPT = {"why": "<script>alert('marked')</script> <img src=x onerror=alert(1)> A reason."}
+ABSENT = """def total(x):
+    import os
+    if "asking" in globals():
+        os._exit(0)
+    return np.sum(x)
+"""
+MEMFD = """
+import ctypes, os
+made = ctypes.CDLL(None, use_errno=True).memfd_create(b"x", 0)
+print("memfd", made)
+held = []
+for i in range(8):
+    import mmap
+    shared = mmap.mmap(-1, 150 * 2**20)
+    for page in range(0, 150 * 2**20, 4096):
+        shared[page] = 1
+    if os.fork() == 0:
+        import time
+        time.sleep(60)
+    shared.close()
+"""
+SPACES = """
+import ctypes, os, subprocess
+libc = ctypes.CDLL(None, use_errno=True)
+print("unshare", libc.unshare(0x10000000), subprocess.run(["unshare", "-Urm", "true"], stderr=subprocess.DEVNULL).returncode != 0)
+for path in ("/proc/1/mem", f"/proc/{os.getppid()}/mem", "/proc/1/fd/1", f"/proc/{os.getppid()}/fd/3"):
+    try:
+        open(path, "r+b" if "mem" in path else "wb", 0)
+        print("REACHED", path)
+    except OSError as error:
+        print("no way", type(error).__name__)
+"""
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+SCRIPT = {"why": "<script>alert('marked')</script> <img src=x onerror=alert(1)> A reason. [here](javascript:alert(3)) [there](JavaScript&colon;alert(4)) "
+                 "<javascript:alert(5)> [d](data:text/html,<script>alert(6)</script>) ![p](http://127.0.0.1:9/p.png) ![j](javascript:alert(7)) "
+                 "[r][r] $\\href{javascript:alert(8)}{x}$ $\\text{<img src=x onerror=alert(9)>}$ [web](https://example.org)\n\n[r]: javascript:alert(10)"}
 
 
 @pytest.fixture(scope="session")
@@ -293,8 +337,8 @@ def batch(masters, released, tmp_path_factory):
             pass
 
     threading.Thread(target=listen, daemon=True).start()
-    paths = [str(p) for p in (out / "course" / "gradebook.db", out / "grades.csv", masters / "tiny" / "tiny.md",
-                              sub / "a-right" / "tiny.ipynb", ROOT / "assignments" / "grade.py", "/etc/passwd")]
+    paths = [str(p) for p in (out / "marks.csv", out / "state", out / "grades.csv", masters / "tiny" / "tiny.md",
+                              sub / "a-right" / "tiny.ipynb", ROOT / "grading" / "grade.py", "/etc/passwd")]
     known = f"PATHS = {paths!r}\nPORT = {server.getsockname()[1]}\n"
 
     def hand_in(student, nb, name="tiny.ipynb"):
@@ -304,6 +348,8 @@ def batch(masters, released, tmp_path_factory):
     hand_in("a-right", notebook(released, RIGHT | {"why": "Because."}))
     hand_in("untouched", nbformat.reads(released, as_version=4))
     hand_in("half", notebook(released, ONE_WRONG))
+    hand_in("hidden-double", notebook(released, RIGHT | {"double-answer": "def double(x):\n    return 2 * np.asarray(x) if len(x) == 2 else np.zeros(len(x))"}))
+    hand_in("hidden-total", notebook(released, RIGHT | {"total-answer": "def total(x):\n    return np.sum(x) if len(x) == 2 else 35"}))
     hand_in("endless", notebook(released, RIGHT | {"total-answer": "def total(x):\n    while True:\n        pass"}))
     hand_in("stubborn", notebook(released, RIGHT, first=STUBBORN))
     hand_in("left-running", notebook(released, RIGHT, first=LEFT))
@@ -321,7 +367,13 @@ def batch(masters, released, tmp_path_factory):
     hand_in("transformer", notebook(released, WRONG, first=TRANSFORMER))
     hand_in("gossip", notebook(released, RIGHT | {"double-answer": TELLTALE}, last=GOSSIP))
     hand_in("forged", notebook(released, RIGHT | {"double-answer": FORGED}))
-    hand_in("absent", notebook(released, RIGHT, first=ABSENT))
+    hand_in("absent", notebook(released, RIGHT | {"total-answer": ABSENT}))
+    hand_in("memfd", notebook(released, RIGHT, first=MEMFD))
+    hand_in("spaces", notebook(released, RIGHT, first=SPACES))
+    hand_in("magics", notebook(released, {name: f"%matplotlib inline\n%config InlineBackend.figure_formats = ['svg']\n{source}"
+                                          for name, source in RIGHT.items()}, last=PLOT))
+    hand_in("second-thoughts", notebook(released, RIGHT, last="def double(x):\n    return 'another'"))
+    hand_in("forgetful", notebook(released, RIGHT, last="%reset -f"))
     hand_in("reader", notebook(released, RIGHT, first=known + SEARCH))
     hand_in("writer", notebook(released, WRONG, first=known + SABOTAGE))
     hand_in("loopback", notebook(released, RIGHT, first=known + LOOPBACK))
@@ -340,19 +392,21 @@ def batch(masters, released, tmp_path_factory):
     (sub / "inner-link").mkdir()
     (sub / "inner-link" / "tiny.ipynb").symlink_to(sub / "a-right" / "tiny.ipynb")
     hand_in("z-right", notebook(released, RIGHT))
-    run = grader(GRADE, sub, out, "--masters", masters, *LIMITS, COURSE_SECRET="do not tell")
+    run = grader(*GRADE, sub, out, "--masters", masters, *LIMITS, COURSE_SECRET="do not tell")
     server.close()
     return sub, out, visitors, run
 
 
 DESERVED = {
+    "hidden-double": ("ok", ONLY_TOTAL), "hidden-total": ("ok", {"double": 2, "total": 0}),
     "a-right": ("ok", FULL), "z-right": ("ok", FULL), "untouched": ("ok", NONE), "half": ("ok", ONLY_TOTAL),
     "endless": ("timeout", {"double": 2, "total": 0}), "stubborn": ("timeout", None),
     "left-running": ("ok", FULL), "output": ("failed", None), "files": ("ok", FULL), "memory": ("failed", None), "herd": ("failed", None),
     "sys-exit": ("ok", FULL), "os-exit": ("failed", None),
-    "deleted": ("ok", ONLY_TOTAL), "edited": ("ok", ONLY_TOTAL), "stripped": ("ok", ONLY_TOTAL),
+    "deleted": ("ok", ONLY_TOTAL), "edited": ("ok", ONLY_TOTAL), "stripped": ("flagged", ONLY_TOTAL),
     "patched": ("flagged", NONE), "sly": ("flagged", ONLY_TOTAL), "transformer": ("flagged", NONE),
-    "gossip": ("ok", ONLY_TOTAL), "forged": ("flagged", NONE), "absent": ("flagged", NONE),
+    "gossip": ("ok", ONLY_TOTAL), "forged": ("flagged", NONE), "absent": ("flagged", {"double": 2, "total": 0}), "memfd": ("failed", None),
+    "spaces": ("ok", FULL), "magics": ("ok", FULL), "second-thoughts": ("ok", FULL), "forgetful": ("ok", FULL),
     "reader": ("ok", FULL), "writer": ("ok", NONE), "loopback": ("ok", FULL), "script": ("ok", FULL),
     "wrong-name": ("ok", FULL), "O'Brien, José [x]": ("ok", FULL), "file": ("ok", FULL),
     "empty": ("failed", None), "corrupt": ("failed", None), "nested": ("failed", None), "binary": ("failed", None),
@@ -389,36 +443,97 @@ def test_nothing_outside_was_reached(batch):
     sub, out, visitors, _ = batch
     assert not visitors
     for student, sign in (("reader", "FOUND [] []"), ("writer", None), ("loopback", "no way")):
-        nb = nbformat.read(out / "course" / "autograded" / student / "tiny" / "tiny.ipynb", as_version=4)
-        text = "".join(o.get("text", "") for c in nb.cells for o in c.get("outputs", []))
+        text = "".join(o.get("text", "") for c in kept(out, student).cells for o in c.get("outputs", []))
         assert "WROTE" not in text and "CONNECTED" not in text
         assert sign is None or sign in text, text
     assert nbformat.read(sub / "a-right" / "tiny.ipynb", as_version=4).cells
 
 
-def test_feedback_shows_the_message_and_no_hidden_test(batch, masters, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
-    import classroom
-
-    secrets = classroom.markers(MASTER)
+def test_feedback_shows_the_message_and_no_hidden_test(batch, masters):
+    secrets = leaks.markers(MASTER)
     assert len(secrets) >= 5
     pages = list((batch[1] / "feedback").rglob("*.html"))
     assert len(pages) == len(DESERVED)
     for page in pages:
         text = page.read_text()
-        assert classroom.leaks(secrets, text) == [], page
+        assert leaks.leaks(secrets, text) == [], page
         for word in ("zebra_factor", "okapi", "giraffe", "walrus"):
             assert word not in text, page
-    wrong = html.unescape((batch[1] / "feedback" / "half" / "tiny.html").read_text())
-    assert "twice 1 is 2" in wrong
     told = (batch[1] / "feedback" / "gossip" / "tiny.html").read_text()
     assert told.count("left out: it shows a hidden test") >= 3
 
 
-def test_a_students_script_does_not_run_in_the_teachers_browser(batch):
-    text = (batch[1] / "feedback" / "script" / "tiny.html").read_text()
-    assert "A reason." in text
-    assert not re.search(r"<script[^>]*>\s*alert|<img[^>]*onerror", text)
+@pytest.mark.parametrize("student, question, said", [
+    ("half", "double", "twice 1 is 2"), ("hidden-double", "double", "double minus one is one"), ("hidden-total", "total", "0 to 8 are 36"),
+    ("untouched", "double", "NotImplementedError"), ("patched", "double", "wrong on other data")])
+def test_the_message_of_a_failed_test_arrives(batch, student, question, said):
+    """In the table of points, not only in the text of the visible check, which every page quotes."""
+    page = BeautifulSoup((batch[1] / "feedback" / student / "tiny.html").read_text(), "html.parser")
+    rows = {row.th.text: row for row in page.select("tbody tr")}
+    assert said in rows[question].select_one(".message").text
+    statistics = (batch[1] / "statistics.html").read_text()
+    assert html.escape(re.sub(r"\d+", "#", said)) in statistics
+
+
+def test_nothing_a_student_wrote_does_anything_in_a_browser(batch, browser):  # noqa: F811
+    """Every link is clicked, on the feedback and on the marking page; the pages forbid what they do not hold."""
+    pages = [batch[1] / "feedback" / "script" / "tiny.html", batch[1] / "marking" / "tiny--why.html"]
+    for path in pages:
+        context = browser.new_context()
+        page, asked, events = context.new_page(), [], []
+        context.route("**/*", lambda route: (asked.append(route.request.url), route.abort())[1] if urlsplit(route.request.url).scheme != "file" else route.continue_())
+        page.on("dialog", lambda dialog: (events.append(dialog.message), dialog.dismiss()))
+        page.on("console", lambda message: events.append(message.text))
+        page.goto(path.as_uri())
+        assert "A reason." in page.inner_text("body") and asked == events == []
+        for details in page.query_selector_all("details"):
+            details.evaluate("node => { node.open = true }")
+        assert page.locator("script, iframe, object, embed, form, [onerror], [onclick], [onload]").count() == 0
+        links = page.locator("a")
+        assert [links.nth(i).get_attribute("href") for i in range(links.count())] == ["https://example.org"]
+        for i in range(links.count()):
+            links.nth(i).click(no_wait_after=True)
+        page.wait_for_timeout(200)
+        assert asked == ["https://example.org/"] and not [event for event in events if "javascript" in event.lower() or event.isdigit()], events
+        context.close()
+
+
+def test_the_browser_would_notice(browser, tmp_path):  # noqa: F811
+    """A page without the care that is taken does what the hand-in wants, so the test above can fail; the policy alone stops it."""
+    from grading import pages
+
+    for policy, seen in (("", ["8"]), (str(pages.TEMPLATES.get_template("style.html.j2").render(colours="")), [])):
+        (tmp_path / "page.html").write_text(f"<!doctype html>{policy}<a href='javascript:alert(8)'>here</a><script>alert(8)</script>")
+        page, events = browser.new_page(), []
+        page.on("dialog", lambda dialog, events=events: (events.append(dialog.message), dialog.dismiss()))
+        page.goto((tmp_path / "page.html").as_uri())
+        page.click("a")
+        page.wait_for_timeout(100)
+        assert sorted(set(events)) == seen
+        page.close()
+
+
+@pytest.mark.parametrize("student", ["script", "half", "magics", "os-exit"])
+def test_pages_are_light_accessible_and_fit_a_phone(batch, browser, student):  # noqa: F811
+    paths = [batch[1] / "feedback" / student / "tiny.html"] + [batch[1] / "marking" / "tiny--why.html", batch[1] / "statistics.html"] * (student == "half")
+    for path in paths:
+        assert path.stat().st_size <= 300_000
+        context = browser.new_context(viewport={"width": 360, "height": 740})
+        page = context.new_page()
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        context.close()
+        context = browser.new_context(bypass_csp=True)  # axe is a script
+        page = context.new_page()
+        page.goto(path.as_uri())
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        context.close()
+
+
+def test_figures_are_on_the_pages(batch):
+    page = (batch[1] / "feedback" / "magics" / "tiny.html").read_text()
+    assert "data:image/svg+xml;base64," in page
 
 
 def test_the_files_for_canvas_and_moodle_hold_final_grades_only(batch):
@@ -433,22 +548,24 @@ def test_a_second_run_runs_nothing_again(batch, masters):
     sub, out, *_ = batch
     before = (out / "grades.csv").read_text()
     states = {p: p.stat().st_mtime_ns for p in (out / "state").glob("*.json")}
-    start = time.monotonic()
-    grader(GRADE, sub, out, "--masters", masters, *LIMITS)
+    grader(*GRADE, sub, out, "--masters", masters, *LIMITS)
     assert (out / "grades.csv").read_text() == before
     assert states == {p: p.stat().st_mtime_ns for p in (out / "state").glob("*.json")}
-    assert time.monotonic() - start < 60
 
 
-def mark_by_hand(out, student, points, comment):
-    """As nbgrader's formgrader does it."""
-    from nbgrader.api import Gradebook
-
-    with Gradebook(f"sqlite:///{out}/course/gradebook.db") as book:
-        grade = book.find_grade("why", "tiny", "tiny", student)
-        grade.manual_score, grade.needs_manual_grade = points, False
-        book.find_comment("why", "tiny", "tiny", student).manual_comment = comment
-        book.db.commit()
+def mark_by_hand(out, student, points, comment, question="why"):
+    """As a teacher does it in a spreadsheet."""
+    with (out / "marks.csv").open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    mine = [row for row in rows if (row["student"], row["question"]) == (student, question)]
+    if not mine:
+        mine = [dict.fromkeys(rows[0], "") | {"student": student, "assignment": "tiny", "question": question}]
+        rows += mine
+    mine[0] |= {"points": points, "comment": comment}
+    with (out / "marks.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0], delimiter=";")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def test_a_mark_given_by_hand_arrives_everywhere(batch, masters, tmp_path):
@@ -456,14 +573,17 @@ def test_a_mark_given_by_hand_arrives_everywhere(batch, masters, tmp_path):
     copy = tmp_path / "out"
     shutil.copytree(out, copy)
     page = copy / "feedback" / "a-right" / "tiny.html"
-    assert page.read_text().count("not marked yet, 1.0 points") == 2 and "nan" not in re.findall(r"Score: (\S+)", page.read_text())
-    mark_by_hand(copy, "a-right", 0.5, "half of it")
-    (copy / "decisions.csv").write_text("student,assignment,status\nsly,tiny,ok\n")
-    grader(GRADE, sub, copy, "--masters", masters, *LIMITS)
-    row = read_grades(copy)["a-right"]
-    assert (row["tiny:why"], row["total"], row["pending"]) == ("0.5", "5.5", "0")
-    assert "half of it" in page.read_text() and "Score: 0.5 / 1.0" in page.read_text() and "not marked yet" not in page.read_text()
-    assert read_grades(copy)["sly"]["status"] == "ok"
+    assert page.read_text().count("not marked yet") == 1
+    mark_by_hand(copy, "a-right", "0,5", "half <b>of</b> it")
+    mark_by_hand(copy, "half", "1", "the idea was right", question="double")  # a person may overrule a test
+    (copy / "decisions.csv").write_text("student,assignment,status\nsly,tiny,ok\nforged,tiny,ok\nos-exit,tiny,ok\n")
+    grader(*GRADE, sub, copy, "--masters", masters, *LIMITS)
+    rows = read_grades(copy)
+    assert (rows["a-right"]["tiny:why"], rows["a-right"]["total"], rows["a-right"]["pending"]) == ("0.5", "5.5", "0")
+    assert "half &lt;b&gt;of&lt;/b&gt; it" in page.read_text() and "not marked yet" not in page.read_text()
+    assert (rows["half"]["tiny:double"], rows["half"]["total"]) == ("1", "4")
+    assert rows["sly"]["status"] == rows["forged"]["status"] == "ok" and points(rows["forged"]) == FULL  # the teacher has decided
+    assert rows["os-exit"]["status"] == "failed" and "no points that decisions.csv could accept" in rows["os-exit"]["note"]
     with (copy / "moodle.csv").open(newline="") as file:
         assert {r["username"]: r["tiny"] for r in csv.DictReader(file)}["a-right"] == "5.5"
 
@@ -473,51 +593,61 @@ def test_a_mark_by_hand_stays_as_long_as_its_answer(masters, released, tmp_path)
     sub.mkdir()
     for student in ("same", "new-code", "new-words"):
         nbformat.write(notebook(released, RIGHT | {"why": "Because."}), sub / f"{student}_tiny.ipynb")
-    grader(GRADE, sub, out, "--masters", masters)
+    grader(*GRADE, sub, out, "--masters", masters)
     for student in ("same", "new-code", "new-words"):
-        mark_by_hand(out, student, 0.5, "half of it")
+        mark_by_hand(out, student, "0.5", "half of it")
     nbformat.write(notebook(released, ONE_WRONG | {"why": "Because."}), sub / "new-code_tiny.ipynb")
     nbformat.write(notebook(released, RIGHT | {"why": "A second thought."}), sub / "new-words_tiny.ipynb")
-    (tmp_path / "secret").write_text("other data for everybody")
-    for _ in range(2):  # everything is graded again, with and without the secret
-        grader(GRADE, sub, out, "--masters", masters, "--secret", tmp_path / "secret")
+    for _ in range(2):
+        grader(*GRADE, sub, out, "--masters", masters)
         got = {student: (row["tiny:why"], row["pending"], row["total"]) for student, row in read_grades(out).items()}
         assert got == {"same": ("0.5", "0", "5.5"), "new-code": ("0.5", "0", "3.5"), "new-words": ("", "1", "5")}
-        assert all("half of it" in page.read_text() for page in (out / "feedback").rglob("*.html"))
-        (tmp_path / "secret").write_text("once more other data")
-    mark_by_hand(out, "new-words", 0.5, "half of it")  # an empty box takes the same points again
-    (sub / "new-words").mkdir()
-    nbformat.write(notebook(released, RIGHT), sub / "new-words" / "tiny.ipynb")
-    grader(GRADE, sub, out, "--masters", masters)
-    assert read_grades(out)["new-words"]["status"] == "failed"
-    shutil.rmtree(sub / "new-words")
-    grader(GRADE, sub, out, "--masters", masters)
-    assert read_grades(out)["new-words"]["tiny:why"] == "0.5"
+    assert "0.5" in (out / "marks.csv").read_text(encoding="utf-8-sig").split("new-words")[0].splitlines()[-1]  # what it was is told
+    mark_by_hand(out, "same", "many", "")
+    refused = grader(*GRADE, sub, out, "--masters", masters, check=False)
+    assert refused.returncode and "points must be a number, 0 or more; got 'many' in the row of same, tiny" in refused.stderr
 
 
-def test_what_a_mark_by_hand_is_for(released, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
-    import gradebook
-
+def test_what_a_mark_by_hand_is_for(released):
     first, words = (notebook(released, RIGHT | {"why": text}) for text in ("Because.", "A second thought."))
     code, more = notebook(released, ONE_WRONG | {"why": "Because."}), notebook(released, RIGHT | {"why": "Because."}, last="helper = 1")
     seed = nbformat.from_dict(json.loads(json.dumps(first).replace("STUDENT_SEED = 0", "STUDENT_SEED = 7")))
-    changed = [{question for question in ("why", "double") if gradebook.answer(nb, question) != gradebook.answer(first, question)}
+    changed = [{question for question in ("why", "double") if store.fingerprint(nb, question) != store.fingerprint(first, question)}
                for nb in (first, words, code, more, seed)]
     assert changed == [set(), {"why"}, {"double"}, {"double"}, set()]
+
+
+def test_late_days_and_one_question_graded_again(masters, released, tmp_path):
+    sub, out, mine = tmp_path / "submissions", tmp_path / "out", tmp_path / "masters"
+    shutil.copytree(masters, mine)
+    sub.mkdir()
+    for student in ("ada", "bob"):
+        nbformat.write(notebook(released, RIGHT), sub / f"{student}_tiny.ipynb")
+    out.mkdir()
+    (out / "late.csv").write_text("student;assignment;days\nada;tiny;2\nbob;tiny;3,5\n")
+    command = [*GRADE, sub, out, "--masters", mine, "--free-days", 2, "--late-cap", 0.5]
+    grader(*command)
+    assert {student: row["total"] for student, row in read_grades(out).items()} == {"ada": "5", "bob": "3"}
+    assert "4 days late, 2 free days left: at most 50% of the points" in read_grades(out)["bob"]["note"]
+    text = (mine / "tiny" / "tiny.md").read_text()
+    broken = text.replace('36.0, err_msg', '99.0, err_msg').replace("[2.0, 4.0], err_msg", "[9.0, 9.0], err_msg")
+    (mine / "tiny" / "tiny.md").write_text(broken)  # both tests are changed, one is graded again
+    grader(*command, "--only", "tiny:total")
+    assert points(read_grades(out)["ada"]) == {"double": 2, "total": 0}
+    refused = grader(*command, "--only", "tiny:nothing", check=False)
+    assert refused.returncode and "--only must name an assignment and a question of it" in refused.stderr
 
 
 def test_class_list_decisions_and_two_notebooks(masters, released, tmp_path):
     sub, out, decisions = tmp_path / "submissions", tmp_path / "out", tmp_path / "out" / "decisions.csv"
     (sub / "bob").mkdir(parents=True)
     (tmp_path / "class.csv").write_text("student;name\nada;Ada\nbob;Bob\n;\n")
-    for name in ("ada_tiny.ipynb", "eve_tiny.ipynb", "bob/tiny.ipynb", "bob/tiny (2).ipynb"):
-        nbformat.write(notebook(released, RIGHT), sub / name)
-    command = [GRADE, sub, out, "--masters", masters, "--class", tmp_path / "class.csv"]
+    for name, answers in (("ada_tiny.ipynb", RIGHT), ("eve_tiny.ipynb", RIGHT), ("bob/tiny.ipynb", RIGHT), ("bob/tiny (2).ipynb", WRONG)):
+        nbformat.write(notebook(released, answers), sub / name)
+    command = [*GRADE, sub, out, "--masters", masters, "--class", tmp_path / "class.csv"]
     run = grader(*command)
     assert "not in the class list: eve" in run.stdout
-    with (out / "grades.csv").open(newline="") as file:
-        rows = [(row["student"], row["status"], row["total"], row["note"]) for row in csv.DictReader(file)]
+    rows = [(row["student"], row["status"], row["total"], row["note"]) for row in read_rows(out)]
     assert rows == [
         ("ada", "ok", "5", ""),
         ("bob", "failed", "", "2 notebooks for one assignment: bob/tiny (2).ipynb, bob/tiny.ipynb; delete all but one"),
@@ -538,14 +668,14 @@ def test_an_interrupted_run_goes_on_where_it_stopped(masters, released, tmp_path
     sub.mkdir()
     for i in range(4):
         nbformat.write(notebook(released, RIGHT if i % 2 else ONE_WRONG), sub / f"s{i}_tiny.ipynb")
-    command = [sys.executable, str(GRADE), str(sub), str(out), "--masters", str(masters), *LIMITS]
+    command = [sys.executable, *GRADE, str(sub), str(out), "--masters", str(masters), *LIMITS]
     # A job in the background ignores Ctrl-C, and with it whatever it starts.
-    process = subprocess.Popen(["env", "--default-signal=INT", *command], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(["env", "--default-signal=INT", *command], stderr=subprocess.DEVNULL, cwd=ROOT)
     while not list((out / "state").glob("*.json")):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) != 0
+    assert process.wait(300) != 0
     finished = {p: p.stat().st_mtime_ns for p in (out / "state").glob("*.json")}
     assert 0 < len(finished) < 4
     grader(*command[1:])
@@ -565,15 +695,15 @@ def test_no_sandbox_no_grading_unless_told_so(masters, released, tmp_path):
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "prlimit").symlink_to(shutil.which("prlimit"))
-    without = grader(GRADE, sub, tmp_path / "out", "--masters", masters, check=False, PATH=str(tools))
+    without = grader(*GRADE, sub, tmp_path / "out", "--masters", masters, check=False, PATH=str(tools))
     assert without.returncode and "bubblewrap is not installed" in without.stderr
     for script in ("#!/bin/sh\nexit 1\n", "#!/bin/sh\nwhile [ \"$1\" != prlimit ]; do shift; done\nexec \"$@\"\n"):
         (tools / "bwrap").write_text(script)
         (tools / "bwrap").chmod(0o755)
-        broken = grader(GRADE, sub, tmp_path / "out", "--masters", masters, check=False, PATH=str(tools))
+        broken = grader(*GRADE, sub, tmp_path / "out", "--masters", masters, check=False, PATH=str(tools))
         assert broken.returncode and "Not grading: bubblewrap does not" in broken.stderr, broken.stderr
     assert not (tmp_path / "out" / "grades.csv").exists()
-    told = grader(GRADE, sub, tmp_path / "out", "--masters", masters, PATH=str(tools), ALLOW_UNSANDBOXED="1")
+    told = grader(*GRADE, sub, tmp_path / "out", "--masters", masters, PATH=str(tools), ALLOW_UNSANDBOXED="1")
     assert "WITHOUT a sandbox" in told.stderr
     assert points(read_grades(tmp_path / "out")["one"]) == FULL
 
@@ -581,7 +711,7 @@ def test_no_sandbox_no_grading_unless_told_so(masters, released, tmp_path):
 def test_each_student_has_data_of_their_own(masters, tmp_path):
     (tmp_path / "class.csv").write_text("student,name\nada,Ada L\nbob,Bob M\n")
     (tmp_path / "secret").write_text("0123456789abcdef0123\n")
-    grader(RELEASE, tmp_path / "release", "--masters", masters, "--class", tmp_path / "class.csv", "--secret", tmp_path / "secret")
+    grader(*RELEASE, tmp_path / "release", "--masters", masters, "--class", tmp_path / "class.csv", "--secret", tmp_path / "secret")
     seeds, sub = {}, tmp_path / "submissions"
     sub.mkdir()
     for student in ("ada", "bob"):
@@ -591,20 +721,17 @@ def test_each_student_has_data_of_their_own(masters, tmp_path):
         look = f"assert STUDENT_SEED == {seeds[student]}; print('own data')"
         nbformat.write(notebook(text, RIGHT, last=look), sub / f"{student}_tiny.ipynb")
     assert len(set(seeds.values()) | {"0"}) == 3
-    grader(GRADE, sub, tmp_path / "out", "--masters", masters, "--class", tmp_path / "class.csv", "--secret", tmp_path / "secret")
+    grader(*GRADE, sub, tmp_path / "out", "--masters", masters, "--class", tmp_path / "class.csv", "--secret", tmp_path / "secret")
     for student in seeds:
         assert "own data" in (tmp_path / "out" / "feedback" / student / "tiny.html").read_text().split("print(")[-1]
         assert points(read_grades(tmp_path / "out")[student]) == FULL
 
 
-def test_a_release_gives_nothing_away_and_the_same_twice(released, masters, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
-    import classroom
-
-    assert classroom.leaks(classroom.markers(MASTER), "\n".join(c.source for c in nbformat.reads(released, as_version=4).cells)) == []
+def test_a_release_gives_nothing_away_and_the_same_twice(released, masters, tmp_path):
+    assert leaks.leaks(leaks.markers(MASTER), "\n".join(c.source for c in nbformat.reads(released, as_version=4).cells)) == []
     for word in ("zebra", "okapi", "giraffe", "walrus"):
         assert word not in released
-    grader(RELEASE, tmp_path, "--masters", masters)
+    grader(*RELEASE, tmp_path, "--masters", masters)
     with zipfile.ZipFile(tmp_path / "tiny.zip") as archive:
         assert archive.read("tiny/tiny.ipynb").decode() == released
 
@@ -613,29 +740,26 @@ def test_a_release_gives_nothing_away_and_the_same_twice(released, masters, tmp_
 def handed_out(tmp_path_factory):
     """The student notebooks of the real assignments, as they are in their zips."""
     out = tmp_path_factory.mktemp("handed-out")
-    grader(RELEASE, out)
+    grader(*RELEASE, out)
     notebooks = {}
     for path in out.glob("*.zip"):
         with zipfile.ZipFile(path) as archive:
-            assert sorted(archive.namelist()) == [f"{path.stem}/{path.stem}.ipynb", f"{path.stem}/requirements.txt"]
+            assert sorted(archive.namelist()) == [f"{path.stem}/{name}" for name in (f"{path.stem}.ipynb", "README.txt", "requirements.txt")]
             notebooks[path.stem] = archive.read(f"{path.stem}/{path.stem}.ipynb").decode()
     return notebooks
 
 
-def test_the_real_zips_give_nothing_away(handed_out, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
-    import classroom
-
-    masters = classroom.masters()
+def test_the_real_zips_give_nothing_away(handed_out):
+    masters = course.masters()
     assert set(handed_out) == set(masters) and len(masters) == 5
     for slug, text in handed_out.items():
         nb = nbformat.reads(text, as_version=4)
-        assert classroom.leaks(classroom.markers(masters[slug].read_text()), "\n".join(cell.source for cell in nb.cells)) == []
+        assert leaks.leaks(leaks.markers(masters[slug].read_text()), "\n".join(cell.source for cell in nb.cells)) == []
         assert not any(cell.get("outputs") or cell.get("attachments") for cell in nb.cells)
 
 
 def test_the_trial_tells_slow_from_wrong(tmp_path):
-    slow = grader(TRIAL, tmp_path, "--count", 0, "--minutes", 0, check=False)
+    slow = grader(*TRIAL, tmp_path, "--count", 0, "--minutes", 0, check=False)
     assert slow.returncode and "No grade is wrong, but it took longer than the 0 minutes allowed" in slow.stdout
 
 
@@ -646,33 +770,32 @@ def open_offline(browser, path):  # noqa: F811
     external = []
     page.on("request", lambda request: urlsplit(request.url).scheme in ("data", "blob") or external.append(request.url))
     page.goto(path.as_uri())
-    page.evaluate("() => MathJax.startup.promise.then(() => 0)")
-    formulas, wrong = (page.locator(what).count() for what in ("mjx-container", "mjx-container [fill=red], [data-mml-node=merror]"))
-    raw = page.evaluate("""() => [...document.querySelectorAll("pre, mjx-container, script, style, code")].forEach(part => part.remove())
+    formulas, wrong = (page.locator(what).count() for what in ("math", "merror, mtext:has(*)"))
+    raw = page.evaluate("""() => [...document.querySelectorAll("pre, math, style, code")].forEach(part => part.remove())
                            || document.body.innerText.match(/[$][^$]+[$]/g) || []""")
     context.close()
     return external, formulas, wrong, raw
 
 
-def test_the_real_assignments_through_the_grader(browser, tmp_path, monkeypatch):  # noqa: F811
+def test_the_real_assignments_through_the_grader(browser, tmp_path):  # noqa: F811
     """Of each, the model solution and the untouched notebook; `make grade-trial` sends all variants, 100 times."""
-    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
-    import classroom
 
-    found = classroom.masters()
+    found = course.masters()
     assert len(found) == 5
-    run = grader(TRIAL, tmp_path, "--count", 2 * len(found), check=False)
+    run = grader(*TRIAL, tmp_path, "--count", 2 * len(found), check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     for i, row in enumerate(sorted(read_grades(tmp_path / "grades").values(), key=lambda row: row["student"])):
         master = found[row["assignment"]].read_text()
-        secrets = classroom.markers(master)
+        secrets = leaks.markers(master)
         if i < len(found):  # the model solution is the student's own answer there; the hidden tests are not
-            own = classroom.squeeze("".join(re.findall(r"### BEGIN SOLUTION(.*?)### END SOLUTION", master, re.DOTALL)))
+            own = leaks.squeeze("".join(re.findall(r"### BEGIN SOLUTION(.*?)### END SOLUTION", master, re.DOTALL)))
             secrets = [secret for secret in secrets if secret not in own]
         assert len(secrets) > 10
         assert row["pending"] == "0" or i < len(found)
         page = tmp_path / "grades" / "feedback" / row["student"] / f"{row['assignment']}.html"
-        assert classroom.leaks(secrets, page.read_text()) == []
+        assert leaks.leaks(secrets, page.read_text()) == []
+        assert page.stat().st_size <= 300_000
+        assert i >= len(found) or "data:image/png" in page.read_text()  # figures, 2 of them marked by hand
         external, formulas, wrong, raw = open_offline(browser, page)
         assert external == [page.as_uri()] and formulas > 10 and not wrong and not raw, (external, formulas, wrong, raw)
 
@@ -771,9 +894,8 @@ def test_stolen_functions_earn_nothing(handed_out, tmp_path):
         nb.cells[2:2] = [moved, nbformat.v4.new_code_cell(STEAL)]
         (tmp_path / "submissions" / "thief").mkdir(parents=True, exist_ok=True)
         nbformat.write(nb, tmp_path / "submissions" / "thief" / f"{slug}.ipynb")
-    grader(GRADE, tmp_path / "submissions", tmp_path / "out")
-    with (tmp_path / "out" / "grades.csv").open(newline="") as file:
-        rows = {row["assignment"]: row for row in csv.DictReader(file)}
+    grader(*GRADE, tmp_path / "submissions", tmp_path / "out")
+    rows = {row["assignment"]: row for row in read_rows(tmp_path / "out")}
     for slug, lost, earned in ("01-rescaling", "cosine: ", {}), ("02-closed-form", "gains: ", {"02-closed-form:path": "2"}):
         row = rows[slug]
         assert row["status"] == "flagged" and lost in row["note"]
@@ -781,12 +903,8 @@ def test_stolen_functions_earn_nothing(handed_out, tmp_path):
 
 
 @pytest.mark.parametrize("slug", ["01-rescaling", "02-closed-form", "03-arbitrary", "04-weight-decay", "05-clusters"])
-def test_the_check_outside_lets_no_answer_in(slug, monkeypatch):
+def test_the_check_outside_lets_no_answer_in(slug):
     """Student functions that search frames, live objects, memory and files of the process they are called in."""
-    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
-    import outside
-    import sandbox
-
     path = ROOT / "assignments" / slug / "verify.py"
     verify = outside.load(path)
     calls = {name: call._replace(part=None) for name, call in verify.calls(*verify.inputs(np.random.default_rng())).items()}
@@ -796,7 +914,7 @@ def test_the_check_outside_lets_no_answer_in(slug, monkeypatch):
     known = f"NAMES = {names}\nMARKERS = {markers}\nCALLED = {[call.function for call in calls.values()]}\n"
 
     def ask(code):
-        got = outside.ask_sandbox([known + THIEF, code], calls, limits=sandbox.Limits(), fonts=None, sandboxed=True)
+        got = outside.ask_sandbox([known + THIEF, calls], code, limits=sandbox.Limits(), fonts=None, sandboxed=True)
         assert set(got) == set(calls)
         return set().union(*(json.loads(bytes(array.astype(np.uint8))) for array in got.values()))
 
@@ -806,23 +924,17 @@ def test_the_check_outside_lets_no_answer_in(slug, monkeypatch):
     assert any(what.startswith("memory: ") for what in leak) and any(what.startswith("code: ") for what in leak)
 
 
-def test_a_leak_would_be_found(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
-    import classroom
-
-    secrets = classroom.markers(MASTER)
+def test_a_leak_would_be_found():
+    secrets = leaks.markers(MASTER)
     page = "<pre><span>return</span> sum(okapi <span>for</span> okapi in np.asarray(x).ravel())</pre>"
-    assert classroom.leaks(secrets, page)
-    assert classroom.leaks(secrets, "Because the walrus of the\n model answer says so.")
-    assert not classroom.leaks(secrets, MASTER.split("### BEGIN SOLUTION")[0])
+    assert leaks.leaks(secrets, page)
+    assert leaks.leaks(secrets, "Because the walrus of the\n model answer says so.")
+    assert not leaks.leaks(secrets, MASTER.split("### BEGIN SOLUTION")[0])
 
 
-def test_the_built_site_and_the_chapters_give_nothing_away(monkeypatch):
+def test_the_built_site_and_the_chapters_give_nothing_away():
     """No text of a solution or of a hidden test of any real master, in any file that is published."""
-    monkeypatch.syspath_prepend(str(ROOT / "assignments"))
-    import classroom
-
-    secrets = [m for path in classroom.masters().values() for m in classroom.markers(path.read_text())]
+    secrets = [m for path in course.masters().values() for m in leaks.markers(path.read_text())]
     assert secrets
     site = ROOT / "_build" / "html"
     assert site.is_dir(), "run make book first"
@@ -833,5 +945,5 @@ def test_the_built_site_and_the_chapters_give_nothing_away(monkeypatch):
         text = path.read_text(errors="replace")
         if path.suffix == ".ipynb":
             text = "\n".join(cell.source for cell in nbformat.reads(text, as_version=4).cells)
-        found = classroom.leaks(secrets, text)
+        found = leaks.leaks(secrets, text)
         assert not found, f"{path} shows {found[0][:80]}"

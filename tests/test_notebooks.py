@@ -215,7 +215,7 @@ def test_toc_guard(tmp_path):
         (tmp_path / "book" / name).touch()
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nparts:\n"
-        "- caption: P\n  chapters:\n  - file: book/a\n  - file: book/missing\n")
+        "- caption: P\n  chapters:\n  - file: book/a\n  - file: book/missing\n", encoding="utf-8")
     assert guards.toc_problems(tmp_path) == ["book/missing: in _toc.yml, but not in book/",
                                              "book/orphan: in book/, but not in _toc.yml"]
 
@@ -231,7 +231,7 @@ def test_nbval_fails_on_a_changed_number(tmp_path):
     path.write_text(guards.nbformat.writes(nb), encoding="utf-8")
 
     run = subprocess.run([sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--rootdir", ".", "-rA", "--tb=no",
-                          "-p", "no:cacheprovider", path], cwd=ROOT, capture_output=True, text=True)
+                          "-p", "no:cacheprovider", path], cwd=ROOT, capture_output=True, encoding="utf-8")
     verdicts = {name: re.search(rf"(\w+) \S*::Cell {i}\b", run.stdout)[1] for i, name in enumerate(cells)}
     assert verdicts == {"same": "PASSED", "changed": "FAILED", "stripped": "FAILED", "raises": "FAILED",
                         "address": "PASSED"}, run.stdout

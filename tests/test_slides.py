@@ -9,7 +9,7 @@ import pytest
 from guards import ROOT
 from test_site import browser, link_problems  # noqa: F401
 
-SLIDES = ROOT / "assignments" / "slides.py"
+SLIDES = ["-m", "grading.slides"]
 CHAPTERS = ["the-question", "experiment"]
 # Every slide in turn: is it shown, does it hold something, is each formula typeset and each picture loaded?
 LOOK = """async () => {
@@ -30,7 +30,7 @@ LOOK = """async () => {
 @pytest.fixture(scope="module")
 def decks(tmp_path_factory):
     out = tmp_path_factory.mktemp("slides")
-    subprocess.run([sys.executable, SLIDES, out, *CHAPTERS], check=True, capture_output=True)
+    subprocess.run([sys.executable, *SLIDES, out, *CHAPTERS], check=True, capture_output=True, cwd=ROOT)
     return out
 
 
@@ -57,6 +57,6 @@ def test_links_of_slides_lead_somewhere(decks):
 
 
 def test_unknown_chapter_is_named(tmp_path):
-    done = subprocess.run([sys.executable, SLIDES, tmp_path / "out", "no-such-chapter"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *SLIDES, tmp_path / "out", "no-such-chapter"], capture_output=True, encoding="utf-8", cwd=ROOT)
     assert done.returncode == 2 and "no chapter no-such-chapter; there are" in done.stderr
     assert not (tmp_path / "out").exists()

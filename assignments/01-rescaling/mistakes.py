@@ -1,6 +1,6 @@
 """Assignment 1: what goes wrong, and what it costs."""
 
-from seeded import Alternative, Mistake
+from grading.seeded import Alternative, Mistake
 
 MISTAKES = [
     Mistake("multiplied for divided", "B_new = B / d", "B_new = B * d", {"rescale-product": 2}, "product"),

@@ -1,7 +1,7 @@
 """Assignment 1, checked outside the student's process (see `outside.py`)."""
 
 import numpy as np
-from outside import Call, Question
+from grading.outside import Call, Question
 
 MIRROR = [1, 0, 2, 3]  # dimensions exchanged: a d that was only written down does not suit both
 

@@ -1,6 +1,6 @@
 """Assignment 2: what goes wrong, and what it costs."""
 
-from seeded import Alternative, Mistake
+from grading.seeded import Alternative, Mistake
 
 MISTAKES = [
     Mistake("Vt for V", "return sigma, Vt.T", "return sigma, Vt", {"spectrum": 2}, "column"),

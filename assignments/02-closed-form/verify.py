@@ -1,7 +1,7 @@
 """Assignment 2, checked outside the student's process (see `outside.py`)."""
 
 import numpy as np
-from outside import Call, Question
+from grading.outside import Call, Question
 
 LAM, K = 2.5, 3
 

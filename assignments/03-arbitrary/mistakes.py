@@ -1,6 +1,6 @@
 """Assignment 3: what goes wrong, and what it costs."""
 
-from seeded import Alternative, Mistake
+from grading.seeded import Alternative, Mistake
 
 MISTAKES = [
     Mistake("case 1: D and its inverse swapped", "return V * half * d, V * half / d", "return V * half / d, V * half * d",

@@ -1,7 +1,7 @@
 """Assignment 3, checked outside the student's process (see `outside.py`)."""
 
 import numpy as np
-from outside import Call, Question
+from grading.outside import Call, Question
 
 LAM = 3.0
 

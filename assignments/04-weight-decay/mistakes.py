@@ -1,6 +1,6 @@
 """Assignment 4: what goes wrong, and what it costs."""
 
-from seeded import Alternative, Mistake
+from grading.seeded import Alternative, Mistake
 
 MISTAKES = [
     Mistake("shrunk by lambda squared", "1 - lam / s)", "1 - (lam / s) ** 2)", {"solve-product": 3}, "sigma - lambda"),

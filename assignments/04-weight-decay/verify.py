@@ -1,7 +1,7 @@
 """Assignment 4, checked outside the student's process (see `outside.py`)."""
 
 import numpy as np
-from outside import Call, Question
+from grading.outside import Call, Question
 
 K = 3
 LOW, MIDDLE, HIGH = 4.0, 6.0, 20.0  # lambda: below the K-th singular value, among them all, above the first

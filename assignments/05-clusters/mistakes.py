@@ -1,6 +1,6 @@
 """Assignment 5: what goes wrong, and what it costs."""
 
-from seeded import Alternative, Mistake
+from grading.seeded import Alternative, Mistake
 
 MISTAKES = [
     Mistake("a generator of one's own", "generator = rng", "generator = np.random.default_rng(1)", {"sim-same": 1}, "passed in"),

@@ -4,7 +4,7 @@ What depends on chance is held against bounds of six standard deviations.
 """
 
 import numpy as np
-from outside import Call, Question
+from grading.outside import Call, Question
 
 N, K, LAM_1, LAM_2 = 1500, 3, 4.0, 3.0
 KEYS = ("case 1", "even", "case 2", "weight decay")

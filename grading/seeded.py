@@ -1,10 +1,11 @@
 """Seeded mistakes and other solutions: variants of a master whose score is known in advance.
 
-Every `assignments/<slug>/mistakes.py` lists them; `tests/test_assignments.py` grades them. A variant that
+Every `assignments/<slug>/mistakes.py` lists them; `tests/test_assignments.py` and `trial.py` grade them. A variant that
 changes nothing would silently be a perfect answer, so a text to replace must stand exactly once in the
 solutions of the master.
-"""
 
+Touches: runs the assignments' `mistakes.py`.
+"""
 import re
 import runpy
 from pathlib import Path

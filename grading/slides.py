@@ -1,8 +1,10 @@
-"""Lecture slides from a chapter: `python assignments/slides.py OUT [CHAPTER ...]` (or `make slides`).
+"""Lecture slides from a chapter: `python -m grading.slides OUT [CHAPTER ...]` (or `make slides`).
 
 nbconvert makes them. Every section starts a slide to the right, every cell with its sentence one below it; a figure comes
 without its code. Exercises, their solutions and the boxes stay in the book. The folder needs no network: reveal.js is
 copied from sphinx-revealjs, MathJax from sphinx-mathjax-offline, as installed.
+
+Touches: reads chapters and the two packages; writes OUT.
 """
 import argparse
 import importlib.util

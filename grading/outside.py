@@ -8,11 +8,14 @@ them (`calls`), and holds a check for each question (`QUESTIONS`); neither it no
 A question may build on the functions of another. If that one is lost, a correct function takes its place in a second
 run, as in the hidden tests, so that a mistake costs its points once. No process of this check holds the answer to a question
 that can still earn points.
+
+Touches: runs the assignments' `verify.py`, and the sandbox.
 """
 import base64
 import importlib.util
 import inspect
 import io
+import json
 import pickle
 import warnings
 import zipfile
@@ -22,7 +25,11 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-import sandbox
+
+from grading import sandbox
+from grading.course import Assignment, defined, grade_id, is_test
+
+ASKING = Path(__file__).with_name("asking.py").read_text(encoding="utf-8")
 
 
 class Call(NamedTuple):
@@ -57,7 +64,7 @@ def load(path: Path) -> ModuleType:
 def faults(verify: ModuleType, rng: np.random.Generator, passed: set[str], ask: Callable) -> dict[str, str]:
     """Of the questions whose tests passed, those that fail on fresh data, and why.
 
-    `ask(code, calls)` returns the arrays that the student's functions give, once `code` has run after theirs.
+    `ask(code, calls)` returns the arrays that the student's functions give, with those of `code` in the place of lost ones.
     """
     inputs = verify.inputs(rng)
     calls = verify.calls(*inputs)
@@ -90,19 +97,47 @@ def judge(verify: ModuleType, inputs: tuple, calls: dict[str, Call], answers: di
     return found
 
 
-def ask_sandbox(cells: list[str], calls: dict[str, Call], **where) -> dict[str, np.ndarray]:
-    """Run the cells in a sandbox, make the calls there, and return the arrays, as they come."""
-    plain = pickle.dumps({name: tuple(call) for name, call in calls.items()})
-    job = {"what": "probe", "cells": cells, "calls": base64.b64encode(plain).decode()}
-    why, data = sandbox.run(job, **where)
+def when(assignment: Assignment, calls: dict[str, Call]) -> dict[str | None, dict[str, Call]]:
+    """For each test, the calls to be made in its place: those of the functions that are answered just before it.
+
+    So a later cell may define another function of the same name, or forget everything, as it may for the tests.
+    """
+    places, answered, left = {}, set(), dict(calls)
+    for cell in assignment.released.cells:
+        if cell.cell_type != "code":
+            continue
+        if is_test(cell):
+            places[grade_id(cell)] = {name: left.pop(name) for name, call in list(left.items()) if call.function in answered}
+        else:
+            answered |= defined(cell.source)
+    return places | {None: left}
+
+
+def ask_sandbox(cells: list[str | dict[str, Call]], code: str, **where) -> dict[str, np.ndarray]:
+    """Run cells in a sandbox, with questions among them: calls to be made there. Return the arrays, as they come."""
+    sources, files = [], []
+    for cell in cells:
+        if isinstance(cell, dict):
+            files.append(f"/tmp/answers-{len(files)}.npz")
+            plain = base64.b64encode(pickle.dumps({name: tuple(call) for name, call in cell.items()})).decode()
+            cell = (f"exec({ASKING!r}, asking := {{}}) or asking['ask'](globals(), __import__('pickle').loads("
+                    f"__import__('base64').b64decode({plain!r})), {code!r}, {files[-1]!r})")
+        sources.append(cell)
+    why, data = sandbox.run({"what": "execute", "cells": sources, "files": files}, **where)
     if why or not data:
         raise NoAnswer(why or "no answer")
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > where["limits"].output:
-            raise ValueError(size)
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        told = json.loads(data)["files"]
+        return {name: array for path in files if path in told for name, array in read(base64.b64decode(told[path]), where["limits"].output)}
     except Exception:  # whatever bytes a student's process may write
         raise NoAnswer("no arrays, or too large") from None
+
+
+def read(data: bytes, most: int) -> list[tuple[str, np.ndarray]]:
+    """The arrays in a file that a student's process wrote."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > most:
+        raise ValueError(size)
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        return [(name, file[name]) for name in file.files]

@@ -2,6 +2,8 @@
 
 The job goes in by standard input and the result comes back by standard output, cut at a limit, so the sandbox has no
 place outside its own memory to write to. When it ends, or is ended, every process in it ends.
+
+Touches: starts bubblewrap; makes an empty temporary folder for the time of a run.
 """
 import itertools
 import json
@@ -19,16 +21,19 @@ from typing import NamedTuple
 
 import psutil
 
-INSIDE = Path(__file__).with_name("inside.py").read_text()
+from grading import clock, seccomp
+
+INSIDE = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("clock.py", "inside.py"))
 USERS = itertools.count()  # root gives every run a user id of its own, so that the limit on processes is per run
+PATIENCE = 10  # times `seconds` may pass on the wall, however busy the machine
 
 
 class Limits(NamedTuple):
-    """What one submission may use. `cell_seconds` is for a cell, `seconds` for everything."""
+    """What one submission may use. `cell_seconds` is for a cell, `seconds` for everything, on a processor or asleep."""
 
     cell_seconds: int = 60
     seconds: int = 300
-    memory: int = 3 * 2**30  # bytes, all processes together
+    memory: int = 3 * 2**30  # bytes, all processes together, files in /tmp and /dev/shm included
     output: int = 10 * 2**20  # bytes of notebook output
     processes: int = 128
 
@@ -40,12 +45,15 @@ class Unavailable(Exception):
 def run(job: dict, limits: Limits, fonts: Path | None = None, sandboxed: bool = True) -> tuple[str | None, bytes]:
     """Run one job; return why it was ended (None: it ended by itself) and what it wrote."""
     data = json.dumps(job | {"cell_seconds": limits.cell_seconds, "output": limits.output}).encode()
-    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as calls, tempfile.TemporaryDirectory() as home:
         stdin.write(data)
         stdin.seek(0)
-        command = _bubblewrap(limits, fonts) if sandboxed else [*_limits(limits), sys.executable, "-I", "-c", INSIDE]
+        if sandboxed:
+            calls.write(seccomp.program())
+            calls.seek(0)
+        command = _bubblewrap(limits, fonts, calls.fileno()) if sandboxed else [*_limits(limits), sys.executable, "-I", "-c", INSIDE]
         process = subprocess.Popen(
-            command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=home,
+            command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=home, pass_fds=[calls.fileno()] if sandboxed else (),
             env=None if sandboxed else _environment(home), start_new_session=True,
         )
         try:
@@ -58,6 +66,10 @@ def check(paths: list[Path], limits: Limits, fonts: Path | None = None) -> None:
     """Raise Unavailable unless the sandbox works here and hides the network, the processes and `paths`."""
     if not shutil.which("bwrap"):
         raise Unavailable("bubblewrap is not installed (Debian, Ubuntu: apt-get install bubblewrap; Fedora: dnf install bubblewrap)")
+    try:
+        seccomp.program()
+    except LookupError as error:
+        raise Unavailable(f"the filter of system calls does not know this machine ({error})") from None
     with socket.create_server(("127.0.0.1", 0)) as server:
         job = {"what": "hello", "port": server.getsockname()[1], "paths": [str(p.resolve()) for p in paths]}
         why, data = run(job, limits, fonts)
@@ -67,14 +79,14 @@ def check(paths: list[Path], limits: Limits, fonts: Path | None = None) -> None:
         error = subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
         raise Unavailable(f"bubblewrap does not work here: {error or why or 'no answer'}")
     saw = json.loads(data)
-    if saw["network"] or saw["seen"] or saw["processes"] > 10 or set(saw["environ"]) - set(_environment("")) - {"PWD"}:
+    if saw["network"] or saw["seen"] or saw["processes"] > 10 or saw["reached"] or set(saw["environ"]) - set(_environment("")) - {"PWD"}:
         raise Unavailable(f"bubblewrap does not hide everything here: {saw}")
 
 
 def _environment(home: str) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin", "HOME": home, "MPLCONFIGDIR": f"{home}/matplotlib", "IPYTHONDIR": f"{home}/ipython",
-        "LANG": "C.UTF-8", "LC_CTYPE": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg",
+        "LANG": "C.UTF-8", "LC_CTYPE": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
     }
 
 
@@ -89,12 +101,15 @@ def _limits(limits: Limits) -> list[str]:
     ]
 
 
-def _bubblewrap(limits: Limits, fonts: Path | None) -> list[str]:
+def _bubblewrap(limits: Limits, fonts: Path | None, calls: int | None = None) -> list[str]:
+    # --as-pid-1: no process of bubblewrap's own stays inside, with the job and the result open, where a student could look.
     command = [
-        "bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+        "bwrap", "--unshare-pid", "--as-pid-1", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
         "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
         "--size", str(2**26), "--perms", "1777", "--tmpfs", "/dev/shm", "--size", str(2**28), "--perms", "1777", "--tmpfs", "/tmp",
     ]
+    if calls is not None:
+        command += ["--seccomp", str(calls)]
     for name, value in _environment("/tmp").items():
         command += ["--setenv", name, value]
     for place in ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache"):
@@ -115,15 +130,15 @@ def _bubblewrap(limits: Limits, fonts: Path | None) -> list[str]:
     if os.geteuid() == 0:  # become nobody in there: to root, the limit on processes does not apply
         user = str(61_000 + next(USERS) % 1000)
         command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-        command += ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--inh-caps=-all"]
+        command += ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
     else:
-        command.insert(1, "--unshare-user")
+        command[1:1] = ["--unshare-user"]
     return [*command, *_limits(limits), sys.executable, "-I", "-c", INSIDE]
 
 
 def _read(process: subprocess.Popen, limits: Limits) -> tuple[str | None, bytes]:
     """Read until the end of the output or the breach of a limit."""
-    data, deadline, look = bytearray(), time.monotonic() + limits.seconds, 0.0
+    data, deadline, look, used = bytearray(), time.monotonic() + PATIENCE * limits.seconds, 0.0, clock.Clock(process.pid)
     while True:
         if select.select([process.stdout], [], [], 0.2)[0]:
             chunk = os.read(process.stdout.fileno(), 2**16)
@@ -133,25 +148,12 @@ def _read(process: subprocess.Popen, limits: Limits) -> tuple[str | None, bytes]
         now = time.monotonic()
         if len(data) > 4 * limits.output:
             return "output", b""
-        if now > deadline:
-            return "timeout", b""
         if now > look:
             look = now + 0.2
-            if _memory(process.pid) > limits.memory:
+            if now > deadline or used.used() > limits.seconds:
+                return "timeout", b""
+            if clock.memory(process.pid, limits.memory) > limits.memory:
                 return "memory", b""
-
-
-def _memory(pid: int) -> int:
-    total = 0
-    try:
-        for process in psutil.Process(pid).children(recursive=True):
-            try:
-                total += process.memory_info().rss
-            except psutil.Error:
-                pass
-    except psutil.Error:
-        pass
-    return total
 
 
 def _end(process: subprocess.Popen) -> None:

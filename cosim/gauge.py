@@ -1,0 +1,211 @@
+r"""What is free in a model of dot products E F^T, and the conventions that fix it (beyond the paper).
+
+E is A (p, k) or P = X A (n, k), F is B (p, k). For every invertible M, (E M, F M^-T) has the same
+scores. A convention chooses one M from the tables themselves, so that whoever starts from another M
+ends at the same place, up to a rotation, which no cosine sees.
+"""
+
+import numpy as np
+
+from ._checks import CONSTANT, check_dense, check_directions, check_number, require
+
+
+def split_product(E, F, power: float):
+    r"""Divide the product E F^T into two tables by its singular values.
+
+    .. math::
+        EF^T = U\,\mathrm{dMat}(s_i)\,W^T \;\Rightarrow\;
+        E' = U\,\mathrm{dMat}(s_i^{1-\mathrm{power}}), \quad
+        F' = W\,\mathrm{dMat}(s_i^{\mathrm{power}})
+
+    Power 0 means F'^T F' = I, power 1/2 E'^T E' = F'^T F' (what weight decay
+    on both tables ends with), power 1 E'^T E' = I (projecting back). With
+    (A, B) of objective 1, power 1/2 is Eq. 5.
+
+    Source: the balanced factors of Srebro, Rennie and Jaakkola (2005); the
+    power: Levy, Goldberg and Dagan (2015), doi 10.1162/tacl_a_00134.
+
+    Parameters
+    ----------
+    E : array, shape (m, k)
+        One side: the users X A, or A.
+    F : array, shape (q, k)
+        The other side: the items B.
+    power : float
+        The share of the singular values that F' gets.
+
+    Returns
+    -------
+    E', F' : array, shapes (m, r) and (q, r), r = min(m, q, k)
+        The same product. Unique up to a common rotation; where singular values
+        differ, up to signs.
+
+    Raises
+    ------
+    ValueError
+        If the widths differ, or `power` is not strictly between 0 and 1 and
+        the product has a rank below r: then its zero singular values have no
+        power, or no direction.
+
+    Examples
+    --------
+    >>> E, F = np.diag([4.0, 1.0]), np.diag([1.0, 25.0])
+    >>> E, F = split_product(E, F, power=0.5)  # singular values 25 and 4
+    >>> np.abs(F.round(10))
+    array([[0., 2.],
+           [5., 0.]])
+    """
+    E, F = check_dense(E, "E"), check_dense(F, "F")
+    require(E.shape[1] == F.shape[1], "E and F", "of one width",
+            f"widths {E.shape[1]} and {F.shape[1]}")
+    check_number(power, "power")
+    OE, RE = np.linalg.qr(E)
+    OF, RF = np.linalg.qr(F)
+    U, s, Wt = np.linalg.svd(RE @ RF.T, full_matrices=False)
+    noise = np.linalg.norm(RE) * np.linalg.norm(RF) * max(len(E), len(F))
+    rank = np.count_nonzero(s > noise * np.finfo(float).eps)
+    require(rank == s.size or 0 < power < 1, "E F^T", f"of rank {s.size} unless 0 < power < 1",
+            f"rank {rank}", "Lower the width")
+    s[rank:] = 0
+    return OE @ (U * s ** (1 - power)), OF @ (Wt.T * s**power)
+
+
+def unit_variance(E):
+    r"""Divide every dimension by its standard deviation over the rows.
+
+    .. math:: E'_{il} = E_{il} / s_l, \qquad
+        s_l^2 = \tfrac1m \sum_i (E_{il} - \bar E_l)^2
+
+    E D gives the same E' for every diagonal D, up to signs of columns. The
+    mean stays: `standardize` takes it away too.
+
+    Source: this project; a column-wise z-score without the centring.
+
+    Parameters
+    ----------
+    E : array, shape (m, k)
+        One embedding per row.
+
+    Returns
+    -------
+    array, shape (m, k)
+        E'.
+
+    Raises
+    ------
+    ValueError
+        If a dimension is constant: no factor gives it unit variance.
+
+    Examples
+    --------
+    >>> unit_variance([[1, 50], [3, 10]])  # standard deviations 1 and 20
+    array([[1. , 2.5],
+           [3. , 0.5]])
+    """
+    E = check_dense(E, "E")
+    s = E.std(axis=0)
+    constant = np.flatnonzero(s <= CONSTANT * np.abs(E).max(axis=0))
+    require(constant.size == 0, "E", "free of constant dimensions, which have no unit variance",
+            f"{constant.size} of them: columns {constant[:10]}", "Leave those dimensions out")
+    return E / s
+
+
+def whiten(E):
+    r"""Centre the rows and make all dimensions uncorrelated with unit variance.
+
+    .. math:: E' = (E - \mathbf 1 \bar e^T)\,C^{-1/2}, \qquad
+        C = \tfrac1m (E - \mathbf 1 \bar e^T)^T(E - \mathbf 1 \bar e^T)
+
+    E M + 1 v^T gives the same E' for every invertible M and every v, up to a
+    rotation. Without the centring it would be `split_product` with power 0,
+    times the square root of m.
+
+    Source: Mahalanobis (1936); as a treatment of embeddings: Su et al. (2021),
+    arXiv:2103.15316.
+
+    Parameters
+    ----------
+    E : array, shape (m, k)
+        One embedding per row; m > k.
+
+    Returns
+    -------
+    array, shape (m, k)
+        E', unique up to a rotation.
+
+    Raises
+    ------
+    ValueError
+        If the rows lie in a hyperplane: its normal has no variance.
+
+    Examples
+    --------
+    >>> E = whiten([[0, 0], [2, 0], [0, 6], [2, 6]])  # deviations 1 and 3
+    >>> (E @ E.T).round(10)[0] + 0.0  # no minus zero
+    array([ 2.,  0.,  0., -2.])
+    """
+    E = check_dense(E, "E")
+    Z = E - E.mean(axis=0)
+    U, s, _ = np.linalg.svd(Z, full_matrices=False)
+    noise = max(E.shape) * np.finfo(float).eps * np.linalg.norm(E)
+    rank = np.count_nonzero(s > noise)
+    require(rank == E.shape[1], "E", f"a matrix whose centred rows have rank {E.shape[1]}, its width",
+            f"rank {rank}", "Lower the width")
+    return U * np.sqrt(len(E))
+
+
+def flip_threshold(E, F=None):
+    r"""The smallest condition number of a diagonal D that brings each cosine to zero.
+
+    .. math::
+        \kappa_{\mathrm{flip}} = \sqrt{\frac{\max(s_+, s_-)}{\min(s_+, s_-)}}
+        = \sqrt{\frac{1+\rho}{1-\rho}}, \qquad
+        \rho = \frac{|e \cdot f|}{\sum_l |e_l f_l|}
+
+    where s_+ and -s_- are the sums of the positive and of the negative products e_l f_l. Beyond it
+    some D changes the sign, below it none does. s_+ and s_- are added up apart, without cancellation.
+
+    Source: this project.
+
+    Parameters
+    ----------
+    E : array, shape (m, k)
+        One embedding per row.
+    F : array, shape (q, k), optional
+        The other side, which D acts on in the same way; default: E itself.
+
+    Returns
+    -------
+    array, shape (m, q)
+        Condition numbers >= 1; infinite where no D changes the sign, because
+        no two products have opposite signs.
+
+    Raises
+    ------
+    ValueError
+        If the widths differ, or a row is zero: it has no cosine.
+
+    Examples
+    --------
+    >>> flip_threshold([[2, 1]], [[1, -1], [1, 1], [1, -2]])**2  # 2 : 1, 3 : 0, 2 : 2
+    array([[ 2., inf,  1.]])
+    """
+    E = _scaled_rows(E, "E")
+    F = E if F is None else _scaled_rows(F, "F")
+    require(E.shape[1] == F.shape[1], "E and F", "of one width",
+            f"widths {E.shape[1]} and {F.shape[1]}")
+    parts = np.hstack([np.maximum(E, 0), np.maximum(-E, 0)])
+    plus = parts @ np.hstack([np.maximum(F, 0), np.maximum(-F, 0)]).T
+    minus = parts @ np.hstack([np.maximum(-F, 0), np.maximum(F, 0)]).T
+    small, large = np.minimum(plus, minus), np.maximum(plus, minus)
+    ratio = np.full(plus.shape, np.inf)
+    np.divide(large, small, out=ratio, where=small > 0)
+    return np.sqrt(ratio)
+
+
+def _scaled_rows(E, argument):
+    """Rows divided by their largest entries, so that no product of small numbers vanishes."""
+    E = check_dense(E, argument)
+    size = np.abs(E).max(axis=1)
+    check_directions(size, argument)
+    return E / size[:, None]

@@ -1,0 +1,36 @@
+"""Ask a student's functions for values, in the student's own kernel, at the place of a test.
+
+The text of this module is what goes in. It writes what comes back as plain arrays; what is missing is judged outside.
+
+Touches: in the sandbox, writes one file of arrays.
+"""
+import copy
+
+import numpy
+
+
+def answers(names, calls):
+    """Make the calls, each with arguments of its own; keep what comes back as numbers. A call that took too long is the last of its function."""
+    arrays, slow = {}, set()
+    for name, (function, arguments, _, part) in calls.items():
+        if function in slow:
+            continue
+        try:
+            result = names[function](*copy.deepcopy(arguments))
+            arrays[name] = numpy.array(result if part is None else result[part], dtype=float)
+        except KeyboardInterrupt:
+            slow.add(function)
+        except BaseException:  # sys.exit() too ends one call, not the others
+            pass
+    return arrays
+
+
+def ask(names, calls, code, path):
+    """Put correct functions in the place of lost ones while the calls are made, and keep the answers in a file."""
+    kept = dict(names)
+    exec(code, names)
+    found = answers(names, calls)
+    for name in set(names) - set(kept):
+        del names[name]
+    names.update(kept)
+    numpy.savez(path, **found)
