@@ -85,7 +85,7 @@ class Viewer:
         """A page that shows the notebook, and a list that its problems are put into."""
         page, problems = self.browser.new_page(viewport=DESKTOP), []
         page.set_default_timeout(WAIT)
-        page.on("console", lambda message: message.type == "error" and problems.append(message.text))
+        page.on("console", lambda message: message.type == "error" and problems.append(f"{message.text} {message.location['url']}"))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda request: problems.append(f"external request: {request.url}")
                 if not request.url.startswith((self.url, "data:", "blob:")) else None)

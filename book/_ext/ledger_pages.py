@@ -19,15 +19,15 @@ import yaml
 
 from cosim import claims
 
-STATUS = ("holds", "holds under conditions", "differs from the paper", "not testable")
+STATUS = ("holds", "holds under conditions", "goes beyond", "differs from the paper", "not testable")
 PER_PAGE = 50  # claims on one page, so that it stays below 8,000 pixels
-MISTAKES = "cosim/data/mistakes.csv"  # claim, planted, caught: shown where the file is there
+MISTAKES = "cosim/data/mutations.csv"  # claim, planted, caught: shown where the file is there
 ROOT = Path(__file__).parents[2]
 
 
 def section(place):
-    """The part of the paper that a place begins with: "Section 2.1", or "beyond the paper"."""
-    found = re.match(r"Section [\d.]*\d", place.replace("Abstract", "Section 1"))
+    """The part of the paper that a place begins with: "Section 2.1", "Conclusions", or "beyond the paper"."""
+    found = re.match(r"Section [\d.]*\d|Conclusions", place.replace("Abstract", "Section 1"))
     return found[0] if found else "beyond the paper"
 
 
@@ -98,15 +98,26 @@ def report_link(repository, name, claim):
     return f' · <a href="{repository}/issues/new?{escape(urlencode(text))}">Report an error in this claim</a>'
 
 
+def how(claim):
+    """Kind, relation and tolerance of a claim, as far as it has them."""
+    found = [f"*{claim['kind']}*" + (f" in {claim['draws']} draws" if claim.get("draws", 1) > 1 else "")] if "kind" in claim else []
+    if "relation" in claim:
+        bound = f"`{claim['relation']}` {claim['tolerance']:g}"
+        bound += f" of each {claim['scale']}" if "scale" in claim else ""
+        found.append(bound + (f", for a share of {claim['share']:g}" if "share" in claim else ""))
+    return found
+
+
 def entry(name, claim, repository, planted):
     """One claim as Markdown, in a box that has its address."""
-    checked = f"`{claim['relation']}` {claim['tolerance']:g}: {typeset(claim['reason'])}" if "relation" in claim else ""
-    caught = f" Planted mistakes caught: {planted[name]}." if name in planted else ""
+    head = " · ".join([f"**{name}**", claim["place"], claim["status"], *how(claim)])
+    reason = f"{typeset(claim['reason'])} " if "reason" in claim else ""
+    caught = f"Planted mistakes caught: {planted[name]}. " if name in planted else ""
+    target, word = (f"check-{name}", "checked") if "relation" in claim else ("what-to-keep", "told")
+    back = f'<a href="../{claim["chapter"]}.html#{target}">Where it is {word}</a>'
     note = f"\n\n**Note.** {typeset(claim['note'])}" if "note" in claim else ""
-    target = f"check-{name}" if "relation" in claim else "what-to-keep"
-    back = f'<a href="../{claim["chapter"]}.html#{target}">Where it is {"checked" if "relation" in claim else "told"}</a>'
-    return (f'<div class="claim" id="claim-{name}">\n\n**{name}** · {claim["place"]} · *{claim["kind"]}* · {claim["status"]}\n\n'
-            f"{typeset(claim['statement'])} {formulas(claim['symbols'])}\n\n{checked}{caught} {back}{report_link(repository, name, claim)}{note}\n\n</div>\n")
+    return (f'<div class="claim" id="claim-{name}">\n\n{head}\n\n{typeset(claim["statement"])} {formulas(claim["symbols"])}\n\n'
+            f"{reason}{caught}{back}{report_link(repository, name, claim)}{note}\n\n</div>\n")
 
 
 def write_pages(app):
@@ -142,7 +153,7 @@ def overview():
             rows.append([f"[{short.get(chapter, chapter)}](ledger/{page}.md)", *(str(found[chapter, status] or "–") for status in columns)])
     totals = Counter(claim["status"] for claim in ledger.values())
     rows.append(["all", *(str(totals[status]) for status in columns)])
-    kinds = Counter(claim["kind"] for claim in ledger.values()).most_common()
+    kinds = Counter(claim["kind"] for claim in ledger.values() if "kind" in claim).most_common()
     return ('<div id="ledger-filter"></div>\n\n' + "\n".join(f"| {' | '.join(row)} |" for row in rows)
             + f"\n\nBy kind: {', '.join(f'{n} {kind}' for kind, n in kinds)}.")
 

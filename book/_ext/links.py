@@ -148,7 +148,7 @@ def data(app):
         found["claims"][name] = {
             "url": f"{uri(f'book/{page}')}#{anchor}", "text": ledger_pages.typeset(claim["statement"]), "tex": inline(claim["symbols"]),
             "chapter": names.get(claim["chapter"], claim["chapter"]), "section": ledger_pages.section(claim["place"]),
-            "place": claim["place"], "kind": claim["kind"], "status": claim["status"]}
+            "place": claim["place"], "kind": claim.get("kind", "–"), "status": claim["status"]}
     for number, equation in ledger["equations"].items():
         found["equations"][number] = {"url": f"{uri('book/' + equation['chapter'])}#eq-{number}", "tex": inline(equation["formula"]),
                                       "function": f"cosim.{equation['function']}"}
