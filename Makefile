@@ -105,5 +105,5 @@ slides: $(VENV)/ready
 	$(BIN)/python -m grading.slides slides $(CHAPTERS)
 
 clean:
-	rm -rf _build release slides _trial experiments/.work $(VENV) .pytest_cache *.egg-info
+	rm -rf _build book/ledger release slides _trial experiments/.work $(VENV) .pytest_cache *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
