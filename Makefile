@@ -8,6 +8,9 @@
 # make assignments  the student notebooks, one zip each, into release/ (see the chapter for teachers)
 # make grade     grade SUBMISSIONS=folder into OUT=folder; what is done already is not done again
 # make grade-trial  grade 100 made-up students and compare with what they were seeded with (5 to 15 minutes)
+# make grade-measure  how sure the checks are, over 10,000 seeds (hours)
+# make similar   which hand-ins in SUBMISSIONS have code in common, into OUT/similar.csv
+# make solutions  the model solutions as notebooks, without hidden tests, into release/
 # make slides    lecture slides, into slides/ (other chapters: CHAPTERS="experiment remedies")
 # make clean     remove everything that was made
 
@@ -17,7 +20,7 @@ BIN := $(VENV)/bin
 SITE := _build/html
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
-.PHONY: book draft executed test offline serve notebooks experiments assignments grade grade-trial slides clean
+.PHONY: book draft executed test offline serve notebooks experiments assignments grade grade-trial grade-measure similar solutions slides clean
 .DELETE_ON_ERROR:
 
 # The environment is made anew whenever what it is made from changes.
@@ -85,7 +88,7 @@ experiments: $(VENV)/ready
 # For a course of your own: MASTERS=folder with the masters, CLASS=class list (CSV) and SECRET=file for data of each student's own.
 RELEASE ?= release
 FROM = $(if $(MASTERS),--masters "$(MASTERS)")
-LIMITS = $(if $(SECONDS_EACH),--seconds "$(SECONDS_EACH)") $(if $(CELL_SECONDS),--cell-seconds "$(CELL_SECONDS)") $(if $(MEMORY),--memory "$(MEMORY)") \
+LIMITS = $(if $(NOTEBOOK_SECONDS),--seconds "$(NOTEBOOK_SECONDS)") $(if $(CELL_SECONDS),--cell-seconds "$(CELL_SECONDS)") $(if $(MEMORY),--memory "$(MEMORY)") \
 	$(if $(WORKERS),--workers "$(WORKERS)")
 LATE = $(if $(FREE_DAYS),--free-days "$(FREE_DAYS)") $(if $(LATE_CAP),--late-cap "$(LATE_CAP)") $(if $(ONLY),--only "$(ONLY)")
 CLASSROOM = $(FROM) $(if $(CLASS),--class "$(CLASS)") $(if $(SECRET),--secret "$(SECRET)")
@@ -100,6 +103,16 @@ grade: $(VENV)/ready
 grade-trial: $(VENV)/ready
 	rm -rf _trial
 	$(BIN)/python -m grading.trial _trial $(FROM)
+
+grade-measure: $(VENV)/ready
+	$(BIN)/python -m grading.measure $(FROM) $(if $(SEEDS),--seeds "$(SEEDS)")
+
+similar: $(VENV)/ready
+	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { echo "usage: make similar SUBMISSIONS=folder OUT=folder [CLASS=list.csv] [MASTERS=folder]"; exit 2; }
+	$(BIN)/python -m grading.similar "$(SUBMISSIONS)" "$(OUT)" $(FROM) $(if $(CLASS),--class "$(CLASS)")
+
+solutions: $(VENV)/ready
+	$(BIN)/python -m grading.release --solutions "$(RELEASE)" $(FROM)
 
 slides: $(VENV)/ready
 	$(BIN)/python -m grading.slides slides $(CHAPTERS)
