@@ -7,7 +7,8 @@ import mmap
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, stats
+import scipy  # and scipy.stats when it is used: it takes longer to import than all the rest
+from scipy import linalg
 
 from ._checks import LARGEST, ZERO_ROW
 from .gauge import split_product
@@ -311,7 +312,7 @@ def auc(rank, similar, weight):
 
 def dense_ranks(values):
     """Ranks from 0; values equal up to rounding share one."""
-    return stats.rankdata((values / (np.abs(values).max() or 1)).round(10), "dense") - 1
+    return scipy.stats.rankdata((values / (np.abs(values).max() or 1)).round(10), "dense") - 1
 
 
 def resampled(pairs, weight, rng, resamples=RESAMPLES):
