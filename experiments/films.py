@@ -27,10 +27,9 @@ ITEMS, SMALL_SIMULATION = 400, dict(n=1000, n_clusters=5, max_items=80)
 KNOBS = {"small": {}, "200 users": dict(n=200), "40 clusters": dict(n_clusters=40),
          "flat popularity": dict(exponent_range=(0, 0.25)), "weak tastes": dict(concentration=10.0),
          "active users": dict(max_items=400), "no rare items": dict(at_least=0.03)}
-RANKS, RANKS_CORRECTED, RANKS_SWEPT = (10, 40, 160), (40, 160), (5, 10, 20, 40, 80, 160, 320)
+RANKS, RANKS_CORRECTED = (10, 40, 160), (40, 160)
 LAMBDAS_1 = (0.3, 3, 15)  # in units of sigma_50 squared, so that they fit all data
 LAMBDAS_2 = (0.1, 0.5, 1, 1.5, 2, 3)  # in units of sigma_50
-POWERS = (-1, 0, 0.5, 1, 1.5, 2)
 TEMPERATURES = (0.15, 0.3)
 TRAINING = dict(steps=200, rate=100, batch=200)
 SCALINGS = simulation.SCALINGS
@@ -52,8 +51,8 @@ SETTINGS = dict(
 def tasks():
     """Every (function, setting, seed) of the run."""
     yield from (("films", "all", seed) for seed in SEEDS)
-    yield from (("knobs", setting, seed) for setting in KNOBS for seed in SEEDS_PER_VARIANT)
-    yield from ((name, setting, seed) for name, setting in (("tuned", "all"), ("swept", "all"), ("films", "liked"))
+    yield from (("knobs", setting, seed) for seed in SEEDS_PER_VARIANT for setting in KNOBS)
+    yield from ((name, setting, seed) for name, setting in (("tuned", "all"), ("films", "liked"))
                 for seed in SEEDS_PER_VARIANT)
 
 
@@ -96,13 +95,6 @@ def tuned(setting, seed):
     for method, candidate in best_of(learned).items():
         yield from named(setting, seed, [dict(study="films-trained", method=method, lam=candidate.lam, k=candidate.k,
                                               recall=recall(candidate.scores, data.train, data.judge))])
-
-
-def swept(setting, seed):
-    """The power of sigma, lambda_1, lambda_2 and k, one at a time."""
-    data = split_films(setting, seed)[0]
-    first = best_of(c for c in first_objective(data, ["clicks"]) if c.method == "V F^1/2")["V F^1/2"]
-    yield from named(setting, seed, sweeps(first, cosim.spectrum(data.X), data))
 
 
 def knobs(setting, seed):
@@ -206,14 +198,14 @@ def best_of(candidates):
 
 def untrained(data):
     """All that has a closed form."""
-    yield from first_objective(data, ["clicks", *CORRECTIONS])
+    yield from first_objective(data)
     yield from second_objective(cosim.spectrum(data.X), data)
     yield from without_a_model(data)
 
 
-def first_objective(data, names):
+def first_objective(data):
     """Objective 1 on the clicks and on corrections of them, for all lambda and k."""
-    for name, Z, scale, shift in (named for named in simulation.corrected(data.X) if named[0] in names):
+    for name, Z, scale, shift in simulation.corrected(data.X):
         spec = cosim.spectrum(Z)
         listed = Z[:LISTED]
         for k in RANKS if name == "clicks" else RANKS_CORRECTED:
@@ -326,28 +318,3 @@ def users(first, second, spec, data):
         np.put_along_axis(weight, near, 1, axis=1)
         yield dict(study="films-users", method=method, overlap=np.take_along_axis(graded, near, axis=1).mean(),
                    recall=recall(weight @ data.train, data.train, data.judge))
-
-
-# ---- One thing at a time -------------------------------------------------------------------------------
-
-def sweeps(first, spec, data):
-    """The power of sigma, lambda_1, lambda_2 and k, one at a time from the model that was chosen."""
-    everything, unit = np.arange(len(spec.V)), spec.sigma[simulation.K - 1]
-
-    def row(setting, method, E):
-        E = simulation.unit(E)
-        return dict(study="films-sweep", method=f"{method}, {setting}",
-                    recall=recall(data.train @ E @ E.T, data.train, data.judge),
-                    **item_quality(E @ E.T, data, everything))
-
-    for p in POWERS:
-        yield row(f"p = {p:g}", "V S^p", simulation.scaling(spec, first.lam, first.k, p, 0))
-    for lam in LAMBDAS_1:
-        for name in ("V F^1/2", "V F"):
-            yield row(f"lambda = {lam:g}", name, simulation.scaling(spec, lam * unit**2, first.k, *SCALINGS[name]))
-    for lam in LAMBDAS_2:
-        yield row(f"lambda = {lam:g}", "Eq. 6", cosim.solve_factors(spec, lam * unit, max(RANKS)).B)
-    for k in (*RANKS_SWEPT, spec.sigma.size):
-        for name in ("V", "V F^1/2", "V S F"):
-            label = "full rank" if k == spec.sigma.size else k
-            yield row(f"k = {label}", name, simulation.scaling(spec, first.lam, k, *SCALINGS[name]))
