@@ -73,7 +73,7 @@ def lbfgs(X, lam, k, rng):
 
 def main():
     # First, while this process is small: a child's peak starts at its parent's.
-    run = subprocess.run([sys.executable, "-c", MEMORY_RUN], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", MEMORY_RUN], capture_output=True, encoding="utf-8", check=True)
     peak, before = map(float, run.stdout.split())
     print(f"peak memory of a process that draws X: {peak:.0f} MB, {before:.0f} MB of it after the imports"
           f" (bar: {MEMORY_BAR} MB)\n")

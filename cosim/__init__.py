@@ -16,24 +16,43 @@ Section 3, train for the cosine   `train_cosine`
 Section 4                         `simulate_clicks`
 Section 4, Figure 1               `show_similarity`
 drag D                            `explore`
-beyond the paper                  `same_cluster_auc`, `precision_at`, `claims.check`
+beyond the paper: conventions     `split_product`, `unit_variance`, `whiten`
+beyond the paper: prices          `flip_threshold`
+beyond the paper: neighbours      `nearest`
+beyond the paper: yardsticks      `same_cluster_auc`, `precision_at`, `claims.check`
+your own ratings                  `read_ratings`; films with titles: `load_films`, `series_of`
+your own embeddings               `audit`, and the command ``cosim audit``
 ================================  ============================================================
 
 Data flows one way: simulate or load X -> spectrum -> factors -> rescale -> similarity -> recovery and
 figures. The modules meet only in arrays.
 """
 
+from importlib import import_module
+
 from . import claims
-from .explorer import explore
-from .figures import show_similarity
+from .audit import audit
+from .gauge import flip_threshold, split_product, unit_variance, whiten
 from .models import (Factors, Spectrum, loss_factors, loss_product, rescale, solve_factors,
                      solve_product, spectrum)
+from .ratings import Films, Ratings, load_films, read_ratings, series_of
 from .recovery import precision_at, same_cluster_auc
 from .remedies import ppmi, project_back, standardize, train_cosine, weight_by_propensity
-from .similarity import cosine_similarity
+from .similarity import Neighbours, cosine_similarity, nearest
 from .simulate import Clicks, simulate_clicks
 
-__all__ = ["Clicks", "Factors", "Spectrum", "claims", "cosine_similarity", "explore", "loss_factors",
-           "loss_product", "ppmi", "precision_at", "project_back", "rescale",
-           "same_cluster_auc", "show_similarity", "simulate_clicks", "solve_factors",
-           "solve_product", "spectrum", "standardize", "train_cosine", "weight_by_propensity"]
+__all__ = ["Clicks", "Factors", "Films", "Neighbours", "Ratings", "Spectrum", "audit", "claims",
+           "cosine_similarity", "explore", "flip_threshold", "load_films", "loss_factors", "loss_product",
+           "nearest", "ppmi", "precision_at", "project_back", "read_ratings", "rescale", "same_cluster_auc",
+           "series_of", "show_similarity", "simulate_clicks", "solve_factors", "solve_product", "spectrum",
+           "split_product", "standardize", "train_cosine", "unit_variance", "weight_by_propensity",
+           "whiten"]
+
+# These draw, and are imported when they are used: matplotlib and seaborn take several times as long as all the rest.
+_DRAWING = {"explore": "explorer", "show_similarity": "figures"}
+
+
+def __getattr__(name):
+    if name not in _DRAWING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_DRAWING[name]}", __name__), name)

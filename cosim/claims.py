@@ -1,7 +1,7 @@
 """The ledger of claims, and the check that a chapter runs.
 
-`claims.toml` holds every claim: where the paper makes it, its statement in words and symbols, the
-relation that is checked, its tolerance, its status, and the chapter that checks it.
+`ledger/` holds every claim, one file for each chapter that checks some: where the paper makes it, its statement
+in words and symbols, the relation that is checked, its tolerance and its status.
 """
 
 import tomllib
@@ -21,24 +21,37 @@ def ledger():
     Returns
     -------
     mapping
-        "claims": claim id -> its fields; "equations": equation number -> where it is in code.
-        Read-only; the file explains the fields at its top.
+        "claims": claim id -> its fields and its "chapter"; "equations": equation number -> where it
+        is in code. Read-only; `ledger/README.md` explains the fields.
     """
-    text = resources.files(__package__).joinpath("claims.toml").read_text(encoding="utf-8")
-    return MappingProxyType(tomllib.loads(text))
+    package, claims = resources.files(__package__), {}
+    for file in sorted(package.joinpath("ledger").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            chapter = file.name.removesuffix(".toml")
+            for name, claim in tomllib.loads(file.read_text(encoding="utf-8")).items():
+                require(name not in claims, "ledger", "free of claims that stand twice", name)
+                claims[name] = {**claim, "chapter": chapter}
+    equations = tomllib.loads(package.joinpath("equations.toml").read_text(encoding="utf-8"))
+    return MappingProxyType({"claims": claims, "equations": equations})
 
 
 def check(claim_id: str, left, right) -> None:
     r"""Check a claim of the ledger against numbers; print one line if it holds.
 
-    With :math:`s = \max(|left|, |right|)` over all entries and the claim's tolerance t:
+    The relation is looked at entry by entry, with the claim's tolerance t and the scale
+    :math:`s = \max(|left|, |right|)`:
 
-    ====  =============================================  =======================================
-    ==    :math:`\max |left - right| \le t s`            equal up to a relative tolerance
-    <=    :math:`\max (left - right) \le t s`            a bound, up to rounding
-    <     :math:`\max (left - right) < -t`               smaller by a margin, in left's unit
-    !=    :math:`\max |left - right| > t s`              different by a relative margin
-    ====  =============================================  =======================================
+    ====  =========================================  =========================================
+    ==    :math:`|left - right| \le t s`             equal up to a relative tolerance
+    <=    :math:`left - right \le t s`               a bound, up to rounding
+    <     :math:`left - right < -t`                  smaller by a margin, in left's unit
+    !=    :math:`|left - right| > t s`               different by a relative margin
+    ====  =========================================  =========================================
+
+    The maximum in s is over all entries; with `scale` "column" in the ledger over each column,
+    with "entry" over the two numbers themselves, so that weak dimensions are tested too. All
+    entries must pass; with `share` in the ledger at least that share of them (for != without a
+    share: one entry).
 
     Source: this project; the ledger names the paper's place for each claim.
 
@@ -73,21 +86,25 @@ def check(claim_id: str, left, right) -> None:
     require(left.size and right.size and np.isfinite(left).all() and np.isfinite(right).all(),
             "left and right", "finite and not empty", f"{left} and {right}")
 
-    relation, tolerance = claim["relation"], claim["tolerance"]
-    if not _holds(left, right, relation, tolerance):
+    relation, tolerance, share = claim["relation"], claim["tolerance"], claim.get("share")
+    passed = _passes(left, right, relation, tolerance, claim.get("scale", "all")).mean()
+    if passed < (1 if share is None else share) and not (relation == "!=" and share is None and passed):
         raise AssertionError(
-            f"{claim_id} fails: left {relation} right is off; largest |left - right| = "
-            f"{np.abs(left - right).max():.3g}, largest left - right = {(left - right).max():.3g}, "
-            f"tolerance {tolerance:g}. Claim: {claim['statement']}")
-    print(f"{claim_id} holds ({relation}, {tolerance:g}): {claim['statement']}")
+            f"{claim_id} fails: left {relation} right is off in {1 - passed:.3g} of the entries; largest "
+            f"|left - right| = {np.abs(left - right).max():.3g}, largest left - right = "
+            f"{(left - right).max():.3g}, tolerance {tolerance:g}. Claim: {claim['statement']}")
+    how = "".join(f", {word} {claim[field]}" for field, word in {"scale": "by", "share": "share"}.items() if field in claim)
+    print(f"{claim_id} holds ({relation}, {tolerance:g}{how}): {claim['statement']}")
 
 
-def _holds(left, right, relation, tolerance):
-    scale = max(np.abs(left).max(), np.abs(right).max())
+def _passes(left, right, relation, tolerance, scale):
+    """Where the relation holds, entry by entry."""
+    size = np.maximum(np.abs(left), np.abs(right))
+    bound = tolerance * {"all": np.max, "column": lambda size: size.max(axis=0), "entry": np.asarray}[scale](size)
     difference = left - right
     return {
-        "==": np.abs(difference).max() <= tolerance * scale,
-        "<=": difference.max() <= tolerance * scale,
-        "<": difference.max() < -tolerance,
-        "!=": np.abs(difference).max() > tolerance * scale,
+        "==": np.abs(difference) <= bound,
+        "<=": difference <= bound,
+        "<": difference < -tolerance,
+        "!=": np.abs(difference) > bound,
     }[relation]

@@ -21,8 +21,15 @@ DECIMALS = 9
 # The exponents of the static figure, and the largest p that a page and a screen can hold.
 EXPONENTS, LARGEST = (-2, 0, 2), 100
 
+# What titles need and A1, A2, ... don't: room, and an end where there is none.
+LONG_NAMES = """.cosim-explorer select { max-width: 100%; }
+.cosim-explorer .rows b { overflow: hidden; text-overflow: ellipsis; font-weight: 600; }
+.cosim-explorer .view, .cosim-explorer .live { min-width: 0; }
+@container (max-width: 34rem) { .cosim-explorer .views { grid-template-columns: minmax(0, 1fr); } }
+"""
 
-def explore(spec, users, cluster, *, lam: float, name: str, pair=(0, 1)):
+
+def explore(spec, users, cluster, *, lam: float, name: str, pair=(0, 1), titles=None):
     r"""Sliders move D; cosines change at once, predictions don't.
 
     .. math:: B = V \Delta, \qquad A = V \,\mathrm{dMat}(w_i)\, \Delta^{-1}, \qquad
@@ -31,7 +38,8 @@ def explore(spec, users, cluster, *, lam: float, name: str, pair=(0, 1)):
     All of them are solutions of objective 1. The sliders are the exponent p, one s_l for each of
     the first five dimensions, and kappa for a pair i, j: it stretches the dimensions in which the
     two have the same sign (together) or opposite signs (apart). The page computes A, B, cosines and
-    scores anew at every step. In print, or without scripts, a static figure shows three p.
+    scores anew at every step. On a page the address keeps where the sliders stand, and a table of
+    vectors of one's own can be put in. In print, or without scripts, a static figure shows three p.
 
     Source: Eq. 3, 4 and 5.
 
@@ -49,6 +57,9 @@ def explore(spec, users, cluster, *, lam: float, name: str, pair=(0, 1)):
         Lower-case letters, digits and hyphens, different for every explorer on a page.
     pair : (int, int)
         The two items that are chosen at first.
+    titles : sequence of p strings, optional
+        What the items are called instead of A1, A2, ...; all different,
+        without <, >, & and quotation marks.
 
     Returns
     -------
@@ -84,18 +95,32 @@ def explore(spec, users, cluster, *, lam: float, name: str, pair=(0, 1)):
     users = (users.toarray() if sparse.issparse(users) else users)[:, order]
     sizes = np.unique(cluster, return_counts=True)[1]
     check_int(len(sizes), 1, 26, "the number of clusters")
+    letters = [letter for letter, size in zip(ascii_uppercase, sizes) for _ in range(size)]
     labels = [f"{letter}{rank + 1}" for letter, size in zip(ascii_uppercase, sizes) for rank in range(size)]
+    if titles is not None:
+        labels = _titles(titles, order)
     pair = [int(np.flatnonzero(order == item)[0]) for item in pair]
     shades = SIMILARITY_SCALE["cmap"](np.arange(256), bytes=True)[:, :3]
 
     data = dict(V=V.tolist(), sigma=sigma.round(DECIMALS).tolist(), lam=float(lam), users=users.tolist(),
-                cluster=[label[0] for label in labels], labels=labels, pair=pair, shades=shades.tobytes().hex())
+                cluster=letters, labels=labels, pair=pair, shades=shades.tobytes().hex())
     panels = [_panel(cosine_similarity(V * (sigma / sigma[0])**p), p, labels, pair, shades) for p in EXPONENTS]
     best = _names(users[0] @ (V / (1 + lam / sigma**2)) @ V.T, labels)
     panels.append(f"<p>One model, three times: its scores are the same in all. Best for user 1: {best}.</p>")
-    parts = {"name": name, "static": "\n".join(panels), "data": json.dumps(data, separators=(",", ":"))}
+    parts = {"name": name, "static": "\n".join(panels), "data": json.dumps(data, separators=(",", ":")),
+             "long": "" if titles is None else LONG_NAMES, "largest": str(LARGEST),
+             "alike": "true cluster" if titles is None else "group"}
     page = resources.files(__package__).joinpath("explorer.html").read_text(encoding="utf-8")
-    return HTML(re.sub(r"@(name|static|data)@", lambda match: parts[match[1]], page))
+    return HTML(re.sub(r"@(name|static|data|long|alike|largest)@", lambda match: parts[match[1]], page))
+
+
+def _titles(titles, order):
+    """The titles in the order of the figure; they go into attributes, scripts and HTML as they are."""
+    require(all(isinstance(title, str) and not set(title) & set('<>&"') for title in titles), "titles",
+            'strings without <, >, & and "', titles)
+    require(len(titles) == len(order) == len(set(titles)), "titles", f"{len(order)} different strings",
+            f"{len(titles)}, of which {len(set(titles))} are different")
+    return [str(titles[item]) for item in order]
 
 
 def _panel(S, p, labels, pair, shades):

@@ -4,7 +4,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.colors import ListedColormap
 
-from ._checks import check_labels, check_similarity, require
+from ._checks import check_labels, check_similarity, half_digits, require
 
 # One scale for every similarity panel. Its lightness falls all the way from -1 to 1, so it reads in
 # greyscale and without colour vision; 0 sits near the light end, since most cosines lie in 0..1.
@@ -42,9 +42,11 @@ def show_similarity(ax, S, cluster, *, title=None):
     ValueError
         If the shapes do not fit, or S leaves [-1, 1], where the colours end.
     """
+    slack = half_digits(S, "S")
     S = check_similarity(S)
     largest = np.abs(S).max()
-    require(largest <= 1 + 1e-9, "S", "between -1 and 1, where the colours end", f"{largest:g} in magnitude")
+    require(largest <= 1 + slack, "S", "between -1 and 1, where the colours end", f"{largest:.10g} in magnitude",
+            "Where that is rounding, use numpy.clip")
     cluster = check_labels(cluster, len(S))
     order = np.argsort(cluster, kind="stable")
     image = ax.imshow(S[np.ix_(order, order)], interpolation="antialiased", **SIMILARITY_SCALE)

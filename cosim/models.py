@@ -4,16 +4,28 @@ X (n, p) holds n users and p items and is approximated by X A B^T with A and B (
 forms need of X only its singular values and right singular vectors, X = U diag(sigma) V^T.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, sparse
+import scipy  # and scipy.linalg when it is used: it takes as long to import as all the rest
+from scipy import sparse
 
 from ._checks import (check_factors, check_int, check_lam, check_matrix, check_spectrum, check_vector,
                       require)
 
-# Rows of a sparse X that are dense at one time.
+# A Gram matrix beyond this size is formed only for all k. Below it, what is cheaper: about 0.1 ns m^3 to
+# solve it whole, or 4 (k + 10) products with X^T X at 2 ns per stored entry.
+LARGE = 4000
+BREAK_EVEN = 80
+
+# Rows of a sparse X that are dense at one time, and how much a product of two stored entries of a sparse X
+# costs more than one of a dense X.
 SLAB = 2000
+FULL = 300
+
+# V_k is certain to about eps / TIE when sigma_k^2 - sigma_{k+1}^2 is this share of sigma_1^2.
+TIE = 1e-10
 
 # Entries of V closer than this, relatively, count as equally large when the sign is chosen.
 SAME = 1e-6
@@ -38,12 +50,20 @@ def spectrum(X, k: int | None = None) -> Spectrum:
 
     .. math:: X^T X = V \,\mathrm{dMat}(\sigma_i^2)\, V^T
 
-    The p x p matrix X^T X is cheap for sparse X and costs a fraction of an SVD of X. The price:
-    squaring halves the digits of the *small* singular values. Those below
-    sigma_1 sqrt(max(n, p) eps), about 2e-6 sigma_1 at n = 20,000, cannot be told from zero here and
-    are left out; use `numpy.linalg.svd` where they matter.
+    They are eigenvalues and eigenvectors of a Gram matrix, which costs a
+    fraction of an SVD: of X^T X, or of X X^T where n < p, with V from
+    X^T U. Where it is small, or k is None, it is formed and solved whole;
+    where it is large, Lanczos needs products with X only, and memory for
+    X and 2 k vectors.
 
-    Source: Section 2.2, the SVD of X.
+    Both give sigma_i to about eps (sigma_1 / sigma_i)^2, relative: 1e-12
+    down to a hundredth of sigma_1. Squaring halves the digits of the *small*
+    ones. Those below sigma_1 sqrt(max(n, p) eps), about 2e-6 sigma_1 at
+    n = 20,000, cannot be told from zero here and are left out; use
+    `numpy.linalg.svd` where they matter.
+
+    Source: Section 2.2, the SVD of X. Lanczos: ARPACK, restarted until the
+    residual is at rounding.
 
     Parameters
     ----------
@@ -55,13 +75,20 @@ def spectrum(X, k: int | None = None) -> Spectrum:
     Returns
     -------
     Spectrum
-        sigma (k,) in the unit of X, decreasing and > 0, and V (p, k). The sign of a column is a
-        convention: the first of its largest entries (up to rounding) is positive.
+        sigma (k,) in the unit of X, decreasing and > 0, and V (p, k). The
+        sign of a column is a convention: the first of its largest entries
+        (up to rounding) is positive.
 
     Raises
     ------
     ValueError
         If X is not finite or is zero, or `k` is out of range.
+
+    Warns
+    -----
+    UserWarning
+        If sigma_k and sigma_{k+1} are so close that rounding decides which
+        directions are among the first k.
 
     Examples
     --------
@@ -72,28 +99,52 @@ def spectrum(X, k: int | None = None) -> Spectrum:
     X = check_matrix(X, "X")
     n, p = X.shape
     check_int(p if k is None else k, 1, p, "k")
+    largest = abs(X).max()
+    require(largest**2 > 0, "X", "different from zero", f"entries of at most {largest:g}")
 
-    squares, V = linalg.eigh(_gram(X), subset_by_index=None if k is None else [p - k, p - 1])
-    squares, V = squares[::-1], V[:, ::-1]
-    keep = squares > squares[0] * max(n, p) * np.finfo(float).eps
-    rank = np.count_nonzero(keep)
-    require(rank > 0, "X", "different from zero", f"entries of at most {abs(X).max():g}")
-    require(k is None or k == rank, "k", f"at most the rank of X, {rank}", k, "Lower k")
+    squares, V = _leading(X if n >= p else X.T, k)
+    rank = np.count_nonzero(squares > squares[0] * max(n, p) * np.finfo(float).eps)
+    require(k is None or k <= rank, "k", f"at most the rank of X, {rank}", k, "Lower k")
+    k = k or rank
+    if k < rank and squares[k - 1] - squares[k] <= TIE * squares[0]:
+        warnings.warn(f"sigma_{k} and sigma_{k + 1} are tied up to rounding, so that k = {k} leaves open which "
+                      "directions are kept; cut elsewhere, or use only what no choice among them changes",
+                      stacklevel=2)
 
-    V = V[:, keep]
+    V = V[:, :k]
+    if n < p:  # V held U so far; the columns of X^T U are sigma_i v_i
+        V = np.linalg.qr(X.T @ V)[0]
     large = np.abs(V) > (1 - SAME) * np.abs(V).max(axis=0)
-    peaks = V[large.argmax(axis=0), np.arange(rank)]
-    return Spectrum(np.sqrt(squares[keep]), V * np.sign(peaks))
+    peaks = V[large.argmax(axis=0), np.arange(k)]
+    return Spectrum(np.sqrt(squares[:k]), V * np.sign(peaks))
+
+
+def _leading(X, k):
+    """The k + 1 largest eigenvalues of X^T X (all of them for k=None) and their vectors; X is tall."""
+    m = X.shape[1]
+    entries = X.nnz if sparse.issparse(X) else X.size
+    if k is None or 2 * k >= m or m <= LARGE and m**3 <= BREAK_EVEN * (k + 10) * max(entries, 10_000):
+        count = m if k is None else min(k + 1, m)
+        squares, V = scipy.linalg.eigh(_gram(X), subset_by_index=[m - count, m - 1])
+    else:
+        from scipy.sparse.linalg import LinearOperator, eigsh  # for the same reason
+        gram = LinearOperator((m, m), matvec=lambda v: X.T @ (X @ v), dtype=float)
+        squares, V = eigsh(gram, k + 1, v0=np.random.default_rng(0).normal(size=m))
+    order = np.argsort(-squares)
+    return squares[order], V[:, order]
 
 
 def _gram(X):
-    """X^T X (p, p), dense. 0/1 data is counted in float32, which is exact below 2^24, slab by slab."""
+    """X^T X, dense. A full X is multiplied slab by slab; 0/1 in float32, which counts exactly below 2^24."""
     if not sparse.issparse(X):
         return X.T @ X
-    if X.shape[0] < 2**24 and (X.data == 1).all():
-        slabs = (X[i:i + SLAB].astype(np.float32).toarray() for i in range(0, X.shape[0], SLAB))
-        return sum(slab.T @ slab for slab in slabs).astype(np.float64)
-    return (X.T @ X).toarray()
+    X = sparse.csr_array(X)
+    n, m = X.shape
+    if FULL * np.sum(np.diff(X.indptr).astype(float)**2) < n * m**2:
+        return (X.T @ X).toarray()
+    dtype = np.float32 if n < 2**24 and (X.data == 1).all() else np.float64
+    slabs = (X[i:i + SLAB].astype(dtype).toarray() for i in range(0, n, SLAB))
+    return sum(slab.T @ slab for slab in slabs).astype(np.float64)
 
 
 def solve_product(spec: Spectrum, lam: float, k: int) -> Factors:
@@ -199,7 +250,7 @@ def rescale(factors: Factors, d) -> Factors:
     Parameters
     ----------
     factors : Factors
-        A (p, k) and B (p, k).
+        A (p, k) and B (p, k), or users P (n, k) and items Q (p, k).
     d : array, shape (k,)
         The diagonal of D; finite and nowhere zero.
 
@@ -211,7 +262,7 @@ def rescale(factors: Factors, d) -> Factors:
     Raises
     ------
     ValueError
-        If `d` has the wrong length, or an entry that is zero or not finite.
+        If the widths differ, or `d` has the wrong length or an entry that is zero or not finite.
 
     Examples
     --------
@@ -303,9 +354,7 @@ def loss_factors(X, factors: Factors, lam: float) -> float:
 
 def _check_loss(X, factors, lam):
     X = check_matrix(X, "X")
-    A, B = check_factors(factors)
-    require(A.shape[0] == X.shape[1], "A and B", f"matrices of {X.shape[1]} rows, one per column of X",
-            f"{A.shape[0]} rows")
+    A, B = check_factors(factors, rows=X.shape[1])
     check_lam(lam)
     return X, A, B
 

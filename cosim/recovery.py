@@ -2,15 +2,13 @@
 
 Cosines that are equal in exact arithmetic differ by rounding noise, and ranking that noise gives
 nonsense (an AUC of .457 instead of .5 for the identity): S is divided by its largest entry and rounded
-to TIE_DECIMALS first.
+first, to ten decimals (five where S came as float32, two as float16, whose own rounding is larger).
 """
 
 import numpy as np
-from scipy import stats
+import scipy  # and scipy.stats when it is used: it takes longer to import than all the rest
 
-from ._checks import check_int, check_labels, check_similarity, require
-
-TIE_DECIMALS = 10
+from ._checks import check_int, check_labels, check_similarity, require, resolution
 
 
 def same_cluster_auc(S, cluster) -> float:
@@ -55,7 +53,7 @@ def same_cluster_auc(S, cluster) -> float:
             "such that there are same-cluster pairs and others",
             f"{n_same} and {n_other} pairs")
 
-    ranks = stats.rankdata(S[above])  # average rank for ties
+    ranks = scipy.stats.rankdata(S[above])  # average rank for ties
     wins = ranks[same].sum() - n_same * (n_same + 1) / 2
     return float(wins / (n_same * n_other))
 
@@ -108,5 +106,7 @@ def precision_at(S, cluster, m: int) -> float:
 
 
 def _rounded(S):
+    eps = resolution(S, "S")
+    decimals = min(10, int(-np.log10(10 * eps)))
     S = check_similarity(S)
-    return (S / (np.abs(S).max() or 1)).round(TIE_DECIMALS)
+    return (S / (np.abs(S).max() or 1)).round(decimals)

@@ -8,11 +8,7 @@ Two things can be wrong with a cosine of embeddings, and a remedy cures one or t
 import numpy as np
 from scipy import sparse
 
-from ._checks import ZERO_ROW, check_factors, check_int, check_matrix, check_number, require
-
-# A column whose standard deviation is below this share of its largest entry is constant: the
-# rounding of the mean leaves about 1e-16 of it.
-CONSTANT = 1e-12
+from ._checks import CONSTANT, ZERO_ROW, check_factors, check_int, check_matrix, check_number, require
 
 
 def project_back(E, F):
@@ -32,10 +28,10 @@ def project_back(E, F):
 
     Parameters
     ----------
-    E : array, shape (m, k)
+    E : array or sparse array, shape (m, k)
         The embeddings to compare, one per row.
-    F : array, shape (q, k)
-        The embeddings of the other side.
+    F : array or sparse array, shape (q, k)
+        The embeddings of the other side; made dense.
 
     Returns
     -------
@@ -59,6 +55,7 @@ def project_back(E, F):
     E, F = check_matrix(E, "E"), check_matrix(F, "F")
     require(E.shape[1] == F.shape[1], "E and F", "of one width",
             f"widths {E.shape[1]} and {F.shape[1]}")
+    F = F.toarray() if sparse.issparse(F) else F
     return E @ np.linalg.qr(F, mode="r").T
 
 
@@ -279,15 +276,13 @@ def train_cosine(X, A, B, *, temperature: float, power: float, steps: int,
            [-1.,  1.]])
     """
     X = sparse.csr_array(check_matrix(X, "X"))
-    A, B = (M.copy() for M in check_factors((A, B)))
     n, p = X.shape
+    A, B = check_factors((A, B), rows=p)
     check_int(batch, 1, n, "batch")
     check_int(steps, 0, None, "steps")
     check_number(power, "power")
     check_number(temperature, "temperature", above=0)
     check_number(rate, "rate", above=0)
-    require(len(A) == p, "A and B",
-            f"matrices of {p} rows, one per column of X", f"{len(A)} rows")
     require(X.min() >= 0 and X.sum(axis=1).min() > 0, "X",
             ">= 0 with a click in every row",
             f"minimum {X.min()}, smallest row sum {X.sum(axis=1).min()}",

@@ -20,11 +20,13 @@ MAX_LINES, MAX_MEDIAN, MAX_WIDTH = 15, 5, 80
 PATH = re.compile(r"(?<![\w/.:])/(?:home|root|tmp|work|usr|opt|var|Users|private)/\S*|\b[A-Z]:\\\S*")
 
 # Tags and metadata that change what a reader sees, but not what is run or compared.
-TAGS = {"hide-input", "hide-output", "remove-input"}
+TAGS = {"hide-input", "hide-output", "remove-input", "solution"}
 CELL_METADATA = {"tags", "mystnb", "jupyter"}
 MYSTNB = {"figure", "image", "code_prompt_show", "code_prompt_hide"}
 
-ABOUT = re.compile(r"^:{3,}\{admonition\} About this chapter.*?^:{3,}\s*$", re.DOTALL | re.MULTILINE)
+ABOUT = re.compile(r"^> \*\*About this chapter\.\*\*.*(?:\n>.*)*", re.MULTILINE)
+CAPTION = "**How to read the figure.** "
+DIRECTIVE = re.compile(r"^ *:{3,}.*|^ *`{3,}\{.*|\{[\w:-]+\}`[^`]*`", re.MULTILINE)
 
 
 def read(path):
@@ -136,15 +138,24 @@ def sanitizer_problems(config):
 
 
 def describes_figures(nb):
+    """Each figure has alt text and a name, and its caption begins the text after it, where every viewer shows it."""
     for i, cell in cells(nb, "code"):
         images = [o for o in cell.outputs if {"image/png", "image/svg+xml", "image/jpeg"} & set(o.get("data", {}))]
         meta = cell.metadata.get("mystnb", {})
-        found = {"caption": meta.get("figure", {}).get("caption"), "name": meta.get("figure", {}).get("name"),
-                 "alt text": meta.get("image", {}).get("alt")}
+        following = nb.cells[i + 1].source if i + 1 < len(nb.cells) else ""
+        found = {"caption in the text after it": following.startswith(CAPTION),
+                 "name": meta.get("figure", {}).get("name"), "alt text": meta.get("image", {}).get("alt", "").strip()}
         if len(images) > 1:
             yield i, "more than one figure: each needs its own cell, caption and alt text"
-        yield from ((i, f"figure without {what}") for what, text in found.items()
-                    if images and not (text or "").strip())
+        if "caption" in meta.get("figure", {}):
+            yield i, "a caption in the metadata, which only the site shows: put it into the text after the figure"
+        yield from ((i, f"figure without {what}") for what, there in found.items() if images and not there)
+
+
+def has_no_directives(nb):
+    """What only the site understands stands as running text in every other viewer."""
+    for i, cell in cells(nb, "markdown"):
+        yield from ((i, f"only the site understands {found.strip()[:40]!r}") for found in DIRECTIVE.findall(cell.source))
 
 
 def has_short_cells(nb):
@@ -173,43 +184,37 @@ def prints_no_booleans(nb):
 
 
 def solves_exercises(nb):
-    """Each labelled exercise has one hidden solution, in which a code cell checks something."""
-    exercises, solutions, current = [], [], None
+    """Each exercise has one solution, after all exercises, folded, in which a code cell checks something."""
+    exercises, solutions, current = [], {}, None
     for i, cell in enumerate(nb.cells):
         if cell.cell_type == "code":
-            if current and (re.search(r"^\s*assert ", cell.source, re.MULTILINE)
-                            or any(name == "check" or name.startswith("assert_") for name, _ in calls(cell))):
-                checked.add(current)
+            if current:
+                checks = re.search(r"^\s*assert ", cell.source, re.MULTILINE) or any(
+                    name == "check" or name.startswith("assert_") for name, _ in calls(cell))
+                solutions[current] |= bool(checks)
+                hidden = cell.metadata.get("jupyter", {})
+                if not (hidden.get("source_hidden") and hidden.get("outputs_hidden")
+                        and "solution" in cell.metadata.get("tags", [])):
+                    yield i, f"the code of solution {current} is not folded"
             continue
-        for event in re.finditer(r"\{(exercise|solution|solution-start|solution-end)\}(.*(?:\n:.*)*)", cell.source):
-            kind, rest = event.groups()
-            if kind == "exercise":
-                label = re.search(r":label:\s*(\S+)", rest)
-                exercises.append(label[1] if label else f"(no label, cell {i})")
-                if not label:
-                    yield i, "exercise without a label"
-            elif kind == "solution-end":
-                if current is None:
-                    yield i, "solution-end without solution-start"
-                elif current not in checked:
-                    yield i, f"no code cell in the solution of {current} checks anything"
-                current = None
+        for kind, title in re.findall(r"^### (Exercise|Solution) (.+)$", cell.source, re.MULTILINE):
+            if kind == "Exercise":
+                exercises.append(title)
+                if solutions:
+                    yield i, f"exercise {title} stands after a solution"
+            elif title in solutions:
+                yield i, f"two solutions of {title}"
             else:
-                label = (rest.split() or [""])[0]
-                if current is not None:
-                    yield i, f"the solution of {current} has no end"
-                if ":class: dropdown" not in rest:
-                    yield i, f"the solution of {label} is not hidden"
-                solutions.append(label)
-                current, checked = label, set()
-                if kind == "solution":
-                    yield i, f"the solution of {label} has no code: use solution-start and solution-end"
-                    current = None
-    if current is not None:
-        yield len(nb.cells) - 1, f"the solution of {current} has no end"
-    for label in sorted(set(exercises + solutions)):
-        if (exercises.count(label), solutions.count(label)) != (1, 1):
-            yield 0, f"{label}: {exercises.count(label)} exercises and {solutions.count(label)} solutions"
+                current, solutions[title] = title, False
+        shown = re.sub(r"<details>\n<summary>[^<]+</summary>\n\n.*?\n\n</details>|^#+ [^\n]*$", "", cell.source,
+                       flags=re.DOTALL | re.MULTILINE)
+        if current and shown.strip():
+            yield i, f"solution {current} stands open: {shown.strip()[:40]!r}"
+    yield from ((0, f"no code cell in solution {title} checks anything")
+                for title, checked in solutions.items() if not checked)
+    if exercises != list(solutions) or [title.split(".")[0] for title in exercises] != [
+            str(n) for n in range(1, len(exercises) + 1)]:
+        yield 0, f"exercises {exercises} and solutions {list(solutions)}: give them the same titles, numbered"
     if is_chapter(nb) and len(exercises) != 4:
         yield 0, f"a chapter has four exercises, this one {len(exercises)}"
 
@@ -315,9 +320,8 @@ def unanchored(text, found, counts=is_result):
 def anchors_numbers(nb):
     found = anchors(nb)
     for i, cell in enumerate(nb.cells):
-        meta = cell.metadata.get("mystnb", {})
-        captions = [meta.get("figure", {}).get("caption", ""), meta.get("image", {}).get("alt", "")]
-        for text in [cell.source] if cell.cell_type == "markdown" else captions:
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        for text in [cell.source] if cell.cell_type == "markdown" else [alt]:
             for written in unanchored(text, found):
                 yield i, f"the number {written} is in no code cell or output of this notebook"
 
@@ -344,11 +348,13 @@ def page_problems(name, text, book):
 
 
 def toc_entries(toc):
-    """The entries of _toc.yml, in order, as written ("book/index")."""
+    """The entries of _toc.yml, in order, as written ("book/index"); of generated pages those that are there."""
     def walk(node):
         for key, value in node.items() if isinstance(node, dict) else enumerate(node):
             if key in ("root", "file"):
                 yield value
+            elif key == "glob":
+                yield from sorted(path.relative_to(toc.parent).with_suffix("").as_posix() for path in toc.parent.glob(f"{value}.md"))
             elif isinstance(value, (dict, list)):
                 yield from walk(value)
 

@@ -14,6 +14,9 @@ ABOVE, BELOW = np.nextafter(1, 2), np.nextafter(1, 0)
 def ledger(monkeypatch):
     entries = {name: dict(relation=relation, tolerance=TOLERANCE, statement=f"Left {relation} right.")
                for name, relation in {"eq": "==", "le": "<=", "lt": "<", "ne": "!="}.items()}
+    entries |= {"eq-column": {**entries["eq"], "scale": "column"}, "eq-entry": {**entries["eq"], "scale": "entry"},
+                "le-entry": {**entries["le"], "scale": "entry"}, "ne-half": {**entries["ne"], "share": 0.5},
+                "lt-most": {**entries["lt"], "share": 0.75}, "ne-column": {**entries["ne"], "scale": "column"}}
     monkeypatch.setattr(claims, "ledger", lambda: {"claims": entries})
 
 
@@ -32,7 +35,17 @@ def ledger(monkeypatch):
     ("lt", 100, 100.2, False), ("lt", [0, 1], [1, 1], False), ("lt", [0, 1], 2, True), ("lt", 2, 0, False),
     # != by more than 0.25 of the larger side, somewhere
     ("ne", 4, 3, False), ("ne", 4, 3 * BELOW, True), ("ne", 3 * BELOW, 4, True), ("ne", -1, 1, True),
-    ("ne", [4, 0], [4, 1], False), ("ne", [4, 0], [4, ABOVE], True), ("ne", 0, 0, False)])
+    ("ne", [4, 0], [4, 1], False), ("ne", [4, 0], [4, ABOVE], True), ("ne", 0, 0, False),
+    # a weak column, or a weak entry, is tested on its own scale
+    ("eq", [[4, 1]], [[4, 0.5]], True), ("eq-column", [[4, 1]], [[4, 0.5]], False),
+    ("eq-column", [[4, 1], [4, 0.5]], [[3, 1], [4, 0.75]], True), ("eq-column", [[4, 1]], [[3, 0.75]], True),
+    ("eq-entry", [4, 1], [3, 0.75], True), ("eq-entry", [4, 1], [4, 0.75 * BELOW], False), ("eq-entry", 0, 0, True),
+    ("eq-entry", [4, 0], [4, 1e-9], False), ("eq-column", np.ones((2, 2)), 1, True),
+    ("le-entry", [4, 1], [4, 0.75], True), ("le-entry", [4, 1], [4, 0.75 * BELOW], False),
+    ("ne-column", [[4, 1]], [[4, 0.5]], True), ("ne-column", [[4, 1]], [[3, 0.75]], False),
+    # a share of the entries
+    ("ne-half", [4, 4], [4, 0], True), ("ne-half", [4, 4, 4], [4, 4, 0], False), ("ne-half", [4, 4], [4, 4], False),
+    ("lt-most", [0, 0, 0, 9], 1, True), ("lt-most", [0, 0, 9, 9], 1, False)])
 def test_relations_hold_up_to_their_tolerance(claim, left, right, holds, capsys):
     if holds:
         assert claims.check(claim, left, right) is None
@@ -40,6 +53,14 @@ def test_relations_hold_up_to_their_tolerance(claim, left, right, holds, capsys)
         with pytest.raises(AssertionError, match=f"^{claim} fails"):
             claims.check(claim, left, right)
     assert len(capsys.readouterr().out.splitlines()) == holds  # one line if it holds, nothing if not
+
+
+@pytest.mark.parametrize("claim, line", [
+    ("eq", "eq holds (==, 0.25): Left == right."), ("lt-most", "lt-most holds (<, 0.25, share 0.75): Left < right."),
+    ("eq-column", "eq-column holds (==, 0.25, by column): Left == right.")])
+def test_the_line_says_how_the_claim_was_checked(claim, line, capsys):
+    claims.check(claim, np.zeros((2, 2)), np.full((2, 2), float("lt" in claim)))
+    assert capsys.readouterr().out == line + "\n"
 
 
 def test_the_line_is_the_same_whatever_the_numbers(capsys):
@@ -58,6 +79,7 @@ def test_a_failure_says_by_how_much(claim, left, right, measured):
     with pytest.raises(AssertionError) as caught:
         claims.check(claim, left, right)
     assert measured in str(caught.value) and "Claim: Left" in str(caught.value)
+    assert "right is off in 0.5 of the entries" in str(caught.value) or claim == "ne"
 
 
 @pytest.mark.parametrize("claim", list("eltn"))

@@ -91,8 +91,8 @@ def test_arguments_are_left_alone(ax):
 
 
 @pytest.mark.parametrize("S, cluster, message", [
-    (np.eye(3) * 1.01, [0, 0, 1], "S must be between -1 and 1, where the colours end; got 1.01 in magnitude"),
-    (np.eye(3) * -2, [0, 0, 1], "S must be between -1 and 1, where the colours end; got 2 in magnitude"),
+    *((np.eye(3) * factor, [0, 0, 1], "S must be between -1 and 1, where the colours end; "
+       f"got {abs(factor)} in magnitude. Where that is rounding, use numpy.clip") for factor in (1.01, -2)),
     (np.ones((2, 3)), [0, 1], "S must be square, one row and one column per item; got shape (2, 3)"),
     (sparse.eye_array(2), [0, 1], "S must be dense; got a sparse array. Call its toarray()"),
     (np.eye(3), [0, 1], "cluster must be one label per item, shape (3,); got shape (2,)")])

@@ -1,4 +1,4 @@
-"""The ledger cosim/claims.toml against the paper's equations, the chapters, the code and the tests."""
+"""The ledger cosim/ledger/ against the paper's equations, the chapters, the code and the tests."""
 
 import ast
 import re
@@ -12,12 +12,13 @@ from guards import ROOT
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 REQUIRED = {"place", "statement", "symbols", "kind", "relation", "tolerance", "reason", "status", "chapter"}
-MEASUREMENT = {"relation", "tolerance", "reason"}  # what a claim that can't be tested does not have
-ALLOWED = {"kind": {"identity", "inequality", "measured", "qualitative"},
+MEASUREMENT = {"kind", "relation", "tolerance", "reason"}  # what a claim that can't be tested does not have
+ALLOWED = {"kind": {"proved", "measured", "definition"},
            "relation": {"==", "<=", "<", "!="},
-           "status": {"holds", "holds under conditions", "differs from the paper", "not testable"}}
+           "scale": {"column", "entry"},
+           "status": {"holds", "holds under conditions", "goes beyond", "differs from the paper", "not testable"}}
 LOOSE = range(1, 9)  # the points of book/where-the-paper-is-loose.ipynb, an optional field of a claim
-PLACE = r"(Abstract|Section (1|2|2\.1|2\.2|2\.3|3|4))\b|beyond the paper$"
+PLACE = r"(Abstract|Section (1|2|2\.1|2\.2|2\.3|3|4)|Conclusions)\b|beyond the paper$"
 EQUATIONS = ["1", "2", "3", "4", "5", "6"]
 
 
@@ -27,8 +28,11 @@ def entry_problems(ledger):
         untestable = claim.get("status") == "not testable"
         required = REQUIRED - MEASUREMENT if untestable else REQUIRED
         required = required | ({"note"} if claim.get("status") != "holds" else set())
+        required = required | ({"draws"} if claim.get("kind") == "measured" else set())
+        required = required | ({"share"} if claim.get("relation") == "!=" else set())
+        optional = {"loose"} | (set() if untestable else {"share", "scale"})
         yield from (f"{name}: {field} is missing" for field in sorted(required - set(claim)))
-        yield from (f"{name}: {field} does not belong here" for field in sorted(set(claim) - required - {"loose"}))
+        yield from (f"{name}: {field} does not belong here" for field in sorted(set(claim) - required - optional))
         yield from (f"{name}: {field} is {claim[field]!r}" for field, allowed in ALLOWED.items()
                     if field in claim and claim[field] not in allowed)
         yield from (f"{name}: {field} is empty" for field, value in claim.items() if not str(value).strip())
@@ -40,6 +44,12 @@ def entry_problems(ledger):
             yield f"{name}: loose is {claim['loose']!r}, not one of the eight points"
         if not 0 <= claim.get("tolerance", 0) < (1 if claim.get("relation") != "<" else float("inf")):
             yield f"{name}: tolerance {claim['tolerance']} is not in [0, 1)"
+        if not (isinstance(claim.get("draws", 1), int) and claim.get("draws", 1) >= 1):
+            yield f"{name}: draws is {claim['draws']!r}, not a whole number of at least 1"
+        if not 0 < claim.get("share", 1) <= 1:
+            yield f"{name}: share {claim['share']} is not in (0, 1]"
+        if claim.get("scale") and claim.get("relation") == "<":
+            yield f"{name}: the margin of < is in left's unit and has no scale"
 
 
 def check_problems(ledger, notebooks):
@@ -105,7 +115,7 @@ def test_every_loose_point_has_a_claim(point):
 
 # --- the checks themselves --------------------------------------------------------------------
 
-CLAIM = dict(place="Section 2.2, Eq. 5", statement="One is one.", symbols="1 = 1", kind="identity", relation="==",
+CLAIM = dict(place="Section 2.2, Eq. 5", statement="One is one.", symbols="1 = 1", kind="proved", relation="==",
              tolerance=1e-10, reason="Exact.", status="holds", chapter="one")
 UNTESTABLE = {**{k: v for k, v in CLAIM.items() if k not in MEASUREMENT}, "status": "not testable", "note": "No data."}
 ROW = dict(function="models.solve_product", chapter="one", test="tests/test_ledger.py::test_entries")
@@ -116,13 +126,21 @@ def chapter(*ids, source="claims.check({!r}, 1, 1)", output="{} holds (==, 1e-10
         new_output("stream", name="stdout", text=output.format(name))]) for name in ids])
 
 
-@pytest.mark.parametrize("claim", [CLAIM, UNTESTABLE, {**CLAIM, "status": "differs from the paper", "note": "How."}])
+@pytest.mark.parametrize("claim", [
+    CLAIM, UNTESTABLE, {**CLAIM, "status": "differs from the paper", "note": "How."},
+    {**CLAIM, "place": "Conclusions", "status": "goes beyond", "note": "The paper does not say it."},
+    {**CLAIM, "kind": "measured", "draws": 20}, {**CLAIM, "relation": "!=", "share": 0.5, "scale": "column"},
+    {**CLAIM, "kind": "definition", "scale": "entry"}])
 def test_entry_problems_passes_good_entries(claim):
     assert list(entry_problems({"one-is-one": claim})) == []
 
 
 @pytest.mark.parametrize("name, change", [
-    ("One is one", {}), ("one--one", {}), ("one", {"kind": "theorem"}), ("one", {"relation": "="}),
+    ("One is one", {}), ("one--one", {}), ("one", {"kind": "identity"}), ("one", {"relation": "="}),
+    ("one", {"kind": "measured"}), ("one", {"draws": 5}), ("one", {"kind": "measured", "draws": 0}),
+    ("one", {"kind": "measured", "draws": "five"}), ("one", {"relation": "!="}), ("one", {"share": 0}),
+    ("one", {"scale": "row"}), ("one", {"scale": "entry", "relation": "<"}),
+    ("one", {"status": "not testable", "note": "No data.", "share": 0.5}),
     ("one", {"status": "true"}),
     ("one", {"status": "holds under conditions"}), ("one", {"status": "not testable", "note": "No data."}),
     ("one", {"note": "Where it holds, nothing is to be noted."}), ("one", {"place": "page 3"}),

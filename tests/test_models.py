@@ -1,11 +1,13 @@
 """Eq. 1, 2, 3, 5, 6: closed forms put back into their equations, and against independent oracles."""
 
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
 from scipy import linalg, sparse
 from scipy.optimize import minimize
+from scipy.sparse.linalg import svds
 
 import cosim
 from cosim import Factors, Spectrum
@@ -127,6 +129,107 @@ def test_spectrum_has_as_many_entries_as_the_rank(X, rank, as_given):
     close((V * sigma**2) @ V.T, X.T.astype(float) @ X)
     with pytest.raises(ValueError, match=rf"^k must be at most the rank of X, {rank}; got {rank + 1}"):
         cosim.spectrum(as_given(X), rank + 1)
+
+
+def blocks(shape, count, seed=0, copies=1):
+    """Sparse X of blocks, each of them `copies` times, rows and columns shuffled; and its exact svd."""
+    rng = np.random.default_rng(seed)
+    dense = rng.normal(size=(count, *shape))
+    X = sparse.block_diag(np.repeat(dense, copies, axis=0), format="csr")
+    rows, columns = map(rng.permutation, X.shape)
+    _, s, Vt = np.linalg.svd(dense, full_matrices=False)
+    V = np.zeros((X.shape[1], X.shape[1] // shape[1] * min(shape)))
+    V_in_place = sparse.block_diag(np.repeat(Vt.swapaxes(1, 2), copies, axis=0)).toarray()
+    V[:] = V_in_place[columns]
+    s = np.repeat(s, copies, axis=0).ravel()
+    order = np.argsort(-s)
+    return sparse.csr_array(X[rows][:, columns]), s[order], V[:, order]
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 2), (2, 3)], ids=["tall", "square", "wide"])
+@pytest.mark.parametrize("k", [1, 7, 40])
+def test_spectrum_of_a_large_sparse_matrix(shape, k):
+    """Some 4,500 on the smaller side: Lanczos, which must agree with the svd of every block."""
+    X, s, V = blocks(shape, 2250)
+    tracemalloc.start()
+    found = cosim.spectrum(X, k)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(found.sigma, s[:k], rtol=1e-12)
+    close(np.abs(np.sum(found.V * V[:, :k], axis=0)), np.ones(k))
+    close(found.V.T @ found.V, np.eye(k))
+    assert peak < 30e6  # a Gram matrix of the smaller side would take 162 MB
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 3)], ids=["tall", "wide"])
+def test_lanczos_finds_every_copy_of_a_tied_value(shape, monkeypatch):
+    monkeypatch.setattr(cosim.models, "BREAK_EVEN", 0)
+    X, s, V = blocks(shape, 50, copies=5)
+    sigma, found = cosim.spectrum(X, 15)
+    np.testing.assert_allclose(sigma, s[:15], rtol=1e-12)
+    close(found @ found.T, V[:, :15] @ V[:, :15].T)
+
+
+@pytest.mark.parametrize("n, p", [(1200, 900), (900, 1200)])
+@pytest.mark.parametrize("as_given", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("values", [[1], [1, 2]], ids=["0/1", "counts"])
+def test_both_ways_to_the_spectrum_agree(n, p, as_given, values, monkeypatch):
+    rng = np.random.default_rng(3)
+    X = rng.choice(values, size=(n, p)) * (rng.random((n, p)) < np.linspace(0.01, 0.6, p))
+    found = []
+    for limit in (np.inf, 0):
+        monkeypatch.setattr(cosim.models, "BREAK_EVEN", limit)
+        found.append(cosim.spectrum(as_given(X), 20))
+    np.testing.assert_allclose(found[0].sigma, found[1].sigma, rtol=1e-12)
+    close(found[0].V, found[1].V)
+
+
+@pytest.mark.parametrize("n, p", [(6000, 5000), (5000, 6000)])
+def test_large_matrices_of_low_rank(n, p):
+    X = sparse.csr_array((np.arange(1.0, 4), ([5, 9, 4000], [7, 77, 4500])), shape=(n, p))
+    close(cosim.spectrum(X, 3).sigma, [3, 2, 1])
+    with pytest.raises(ValueError, match=r"^k must be at most the rank of X, 3; got 8"):
+        cosim.spectrum(X, 8)
+    with pytest.raises(ValueError, match=r"^X must be different from zero; got entries of at most 0"):
+        cosim.spectrum(0 * X, 8)
+
+
+@pytest.mark.parametrize("shape, k", [((671, 9066), 50), ((200, 60_000), 5), ((60_000, 200), 5), ((3000, 4500), 3)])
+def test_spectrum_forms_no_gram_of_the_larger_side(shape, k):
+    X = sparse.random_array(shape, density=0.005, rng=np.random.default_rng(0))
+    tracemalloc.start()
+    sigma, V = cosim.spectrum(X, k)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(sigma, svds(X, k)[1][::-1], rtol=1e-12)
+    close(V.T @ (X.T @ (X @ V)), np.diag(sigma**2), tol=1e-12)
+    assert peak < 60e6  # 658 MB would be 9,066 x 9,066
+
+
+def test_all_singular_values_of_a_wide_matrix():
+    X = sparse.random_array((40, 30_000), density=0.01, rng=np.random.default_rng(0))
+    sigma, V = cosim.spectrum(X)
+    _, s, Vt = np.linalg.svd(X.toarray(), full_matrices=False)
+    np.testing.assert_allclose(sigma, s, rtol=1e-12)
+    close(np.abs(np.sum(V * Vt.T, axis=0)), np.ones(40))
+
+
+def test_V_of_a_wide_matrix_is_orthonormal_down_to_the_last_value():
+    sigma, V = cosim.spectrum(planted([1, 1e-2, 1e-4, 1e-5], 12, 40)[0])
+    close(V.T @ V, np.eye(4), tol=1e-14)
+
+
+@pytest.mark.parametrize("size", [8, 5000])  # both ways
+@pytest.mark.parametrize("apart, said", [(0, True), (1e-13, True), (1e-6, False)])
+def test_a_tie_at_k_is_said(size, apart, said):
+    values = np.concatenate([[5, 3, 2, 2 - apart], np.linspace(1, 0.5, size - 4)])
+    X = sparse.csr_array(sparse.diags_array(values))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        np.testing.assert_allclose(cosim.spectrum(X, 3).sigma, [5, 3, 2], rtol=1e-12)
+    assert [str(w.message)[:24] for w in caught] == said * ["sigma_3 and sigma_4 are "]
+    assert all(w.filename == __file__ for w in caught)
+    close(cosim.spectrum(X, 4).sigma, values[:4])  # a tie within the first k leaves nothing open
 
 
 def test_sign_of_V_is_a_convention():
@@ -427,7 +530,7 @@ def test_d_errors(d, rule):
     (None, "factors must be a pair (A, B); got NoneType"),
     ((np.eye(2),) * 3, "factors must be a pair (A, B); got tuple"),
     (np.ones((2, 2, 2)), "factors must be a pair (A, B); got ndarray"),
-    ((np.eye(2), np.ones((2, 1))), "A and B must be of one shape; got (2, 2) and (2, 1)")])
+    ((np.eye(2), np.ones((2, 1))), "A and B must be of one width; got (2, 2) and (2, 1)")])
 @pytest.mark.parametrize("call", [
     lambda factors: cosim.rescale(factors, [1, 1]), lambda factors: cosim.loss_product(np.eye(2), factors, 1),
     lambda factors: cosim.loss_factors(np.eye(2), factors, 1)])
@@ -437,7 +540,7 @@ def test_factor_errors(call, factors, message):
 
 @losses
 def test_losses_want_one_row_per_item(loss, dense_loss):
-    raises("A and B must be matrices of 3 rows, one per column of X; got 2 rows", loss, np.ones((4, 3)), EYE, 1)
+    raises("A and B must be matrices of 3 rows, one per column of X; got 2 and 2 rows", loss, np.ones((4, 3)), EYE, 1)
 
 
 @pytest.mark.parametrize("X, largest", [(np.zeros((3, 2)), "0"), (sparse.csr_array((3, 2)), "0"),

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 GUARDS = [guards.is_fresh, guards.has_text_outputs, guards.skips_nothing, guards.runs_clean,
           guards.ends_no_cell_with_a_semicolon, guards.has_no_machine_noise, guards.describes_figures,
           guards.has_short_cells, guards.explains_every_cell, guards.prints_no_booleans,
-          guards.solves_exercises, guards.anchors_numbers]
+          guards.has_no_directives, guards.solves_exercises, guards.anchors_numbers]
 NOTEBOOKS = [path.name for path in sorted(BOOK.glob("*.ipynb"))]
 PAGES = [path.name for path in sorted(BOOK.glob("*.md"))]
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -41,10 +41,10 @@ def test_sanitizer_leaves_numbers_alone():
 
 # --- the guards themselves --------------------------------------------------------------------
 
-ABOUT = ":::{admonition} About this chapter\n:class: note\n**Time:** 45 minutes, 99.9 %.\n:::\n"
-EXERCISE = (":::{{exercise}} {0}\n:label: ex-{0}\nWhy?\n:::\n\n"
-            "````{{solution-start}} ex-{0}\n:class: dropdown\n````\nSo:")
-SOLVED = "````{solution-end}\n````"
+ABOUT = "> **About this chapter.** **Time:** 45 minutes,\n>\n> 99.9 %.\n\n"
+TITLES = ["1. Recall", "2. Code", "3. Break the claim", "4. Open"]
+SOLUTION = "### Solution {}\n\n<details>\n<summary>Open the solution</summary>\n\nSo:\n\n</details>"
+FOLDED = {"jupyter": {"source_hidden": True, "outputs_hidden": True}, "tags": ["solution"]}
 
 
 def printed(text, name="stdout"):
@@ -57,15 +57,16 @@ def picture():
 
 def good():
     """The smallest chapter that satisfies every guard."""
-    figure = {"figure": {"caption": "How to read it: up is .25.", "name": "fig-a"}, "image": {"alt": "A line."}}
+    figure = {"figure": {"name": "fig-a"}, "image": {"alt": "A line."}}
     cells = [new_markdown_cell(ABOUT + "In Eq. 5 and Sections 2.1 and 2.2 (2024), .25 comes out."),
              new_code_cell("print(0.25)", outputs=[printed("0.25\n")]),
              new_markdown_cell("See it."),
-             new_code_cell("ax.plot(x)", outputs=[picture()], metadata={"mystnb": figure})]
-    for name in ("recall", "code", "break", "open"):
-        cells += [new_markdown_cell(EXERCISE.format(name)),
-                  new_code_cell(f'claims.check("{name}", 1, 1)', outputs=[printed(f"{name} holds\n")]),
-                  new_markdown_cell(SOLVED)]
+             new_code_cell("ax.plot(x)", outputs=[picture()], metadata={"mystnb": figure}),
+             new_markdown_cell("**How to read the figure.** Up is .25.\n\nUp it goes."),
+             new_markdown_cell("\n\n".join(f"### Exercise {title}\n\nWhy?" for title in TITLES))]
+    for name in TITLES:
+        cells += [new_markdown_cell(SOLUTION.format(name)),
+                  new_code_cell(f'claims.check("{name}", 1, 1)', outputs=[printed(f"{name} holds\n")], metadata=FOLDED)]
     nb = new_notebook(cells=cells, metadata=KERNEL)
     for count, (_, cell) in enumerate(guards.cells(nb, "code"), 1):
         cell.execution_count = count
@@ -95,8 +96,8 @@ def only_pictures(nb):
         cell.outputs = [picture()]
 
 
-def duplicate_exercise(nb):
-    nb.cells += nb.cells[4:7]
+def solutions_first(nb):
+    nb.cells.append(nb.cells.pop(5))
 
 
 WRONG = {
@@ -110,9 +111,12 @@ WRONG = {
     "path": (guards.has_no_machine_noise, output(printed("saved to /home/me/x.png"))),
     "timing": (guards.has_no_machine_noise, edit(1, metadata={"execution": {"iopub.status.idle": "2026"}})),
     "editor": (guards.has_no_machine_noise, lambda nb: nb.metadata.update(language_info={"version": "3.11"})),
-    "figure without caption": (guards.describes_figures, edit(3, metadata={"mystnb": {"image": {"alt": "A line."}}})),
-    "figure without alt text": (guards.describes_figures,
-                                edit(3, metadata={"mystnb": {"figure": {"caption": "A", "name": "fig-a"}}})),
+    "figure without caption": (guards.describes_figures, edit(4, source="Up it goes.")),
+    "figure at the end": (guards.describes_figures, lambda nb: nb.cells.__delitem__(slice(4, None))),
+    "figure without alt text": (guards.describes_figures, edit(3, metadata={"mystnb": {"figure": {"name": "fig-a"}}})),
+    "figure without name": (guards.describes_figures, edit(3, metadata={"mystnb": {"image": {"alt": "A line."}}})),
+    "caption that only the site shows": (guards.describes_figures, lambda nb: (
+        nb.cells[3].metadata.mystnb.figure.update(caption="Up is .25."))),
     "two figures in one cell": (guards.describes_figures, edit(3, outputs=[picture(), picture()])),
     "long cell": (guards.has_short_cells, edit(1, source="x = 1\n" * 16)),
     "wide line": (guards.has_short_cells, edit(1, source="x = 1" + " + 1" * 21)),
@@ -121,17 +125,22 @@ WRONG = {
     "code after code": (guards.explains_every_cell, lambda nb: nb.cells.insert(1, new_code_cell("x"))),
     "boolean": (guards.prints_no_booleans, output(printed("np.True_\n"))),
     "array of booleans": (guards.prints_no_booleans, output(printed("[ True False]\n"))),
-    "exercise without label": (guards.solves_exercises, edit(4, source=":::{exercise} Recall\nWhy?\n:::")),
-    "exercise without solution": (guards.solves_exercises, edit(4, source=EXERCISE.format("recall")[:47])),
-    "solution without end": (guards.solves_exercises, edit(6, source="The end.")),
-    "solution in the open": (guards.solves_exercises,
-                             edit(4, source=EXERCISE.format("recall").replace(":class: dropdown\n", ""))),
-    "solution only prints": (guards.solves_exercises, edit(5, source="print(1)")),
-    "solution without code": (guards.solves_exercises, lambda nb: nb.cells.pop(5)),
-    "two exercises of one label": (guards.solves_exercises, duplicate_exercise),
-    "three exercises": (guards.solves_exercises, lambda nb: nb.cells.__delitem__(slice(-3, None))),
-    "number in a caption": (guards.anchors_numbers,
-                            lambda nb: nb.cells[3].metadata.mystnb.figure.update(caption=".26")),
+    "directive": (guards.has_no_directives, edit(2, source=":::{note}\nSee it.\n:::")),
+    "role": (guards.has_no_directives, edit(2, source="See {ref}`it`.")),
+    "exercise without solution": (guards.solves_exercises, lambda nb: nb.cells.__delitem__(slice(-2, None))),
+    "solution without exercise": (guards.solves_exercises, edit(5, source="### Exercise 1. Recall")),
+    "solution of another exercise": (guards.solves_exercises, edit(6, source=SOLUTION.format("1. Call"))),
+    "solution before the exercise": (guards.solves_exercises, solutions_first),
+    "solution in the open": (guards.solves_exercises, edit(6, source="### Solution 1. Recall\n\nSo:")),
+    "solution with an open end": (guards.solves_exercises, edit(6, source=SOLUTION.format("1. Recall") + "\n\nAnd so on.")),
+    "code of a solution in the open": (guards.solves_exercises, edit(7, metadata={"tags": ["solution"]})),
+    "solution only prints": (guards.solves_exercises, edit(7, source="print(1)")),
+    "solution without code": (guards.solves_exercises, lambda nb: nb.cells.pop(7)),
+    "two solutions of one exercise": (guards.solves_exercises, lambda nb: nb.cells.extend(nb.cells[6:8])),
+    "three exercises": (guards.solves_exercises, lambda nb: (
+        edit(5, source=nb.cells[5].source.partition("### Exercise 4")[0])(nb), nb.cells.__delitem__(slice(-2, None)))),
+    "number in an alt text": (guards.anchors_numbers,
+                            lambda nb: nb.cells[3].metadata.mystnb.image.update(alt=".26")),
     "number only in a comment": (guards.anchors_numbers, lambda nb: (
         edit(0, source="It is .97.")(nb), edit(1, source="x = 1  # 0.97")(nb))),
     "number only in a script": (guards.anchors_numbers, lambda nb: (edit(0, source="It is .97.")(nb), output(
@@ -159,8 +168,8 @@ FOUND = {"an AUC of .97": [".97"], "−.19 and -0.35": ["−.19", "-0.35"], "12 
          r"$\lambda = 10{,}000$ and $\approx.5$": ["10000", ".5"], "**0.5**, _.25_": ["0.5", ".25"],
          "Panel 2, 0.034": ["0.034"], "In Section 2.2, 17 of 50": ["17", "50"], "Figure 1: 20,000": ["20,000"],
          "2024 items, 12 % in 2024": ["12 %"],
-         "````{solution-start} x\n:class: dropdown\n````\nIt is .97.\n\n````{solution-end}\n````": [".97"],
-         ":::{exercise} Is it .5?\n:label: ex-10\nOr .6?\n:::": [".5", ".6"]}
+         SOLUTION.format("1. Is it .5?").replace("So:", "It is .97."): [".5", ".97"],
+         "> **A box.** With .6.": [".6"]}
 LEFT_ALONE = [
     "three items, k = 2, 1/2", "`0.97`", "```python\nx = 0.97\n```", "```\n0.97\n```", "[text](https://a.org/0.97)",
     "<https://a.org/0.97>", "Eq. 5, Eqs. 1–4, Sections 2.1, 2.2 and 12, Figure 11, Exercise 12",
@@ -206,7 +215,7 @@ def test_toc_guard(tmp_path):
         (tmp_path / "book" / name).touch()
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nparts:\n"
-        "- caption: P\n  chapters:\n  - file: book/a\n  - file: book/missing\n")
+        "- caption: P\n  chapters:\n  - file: book/a\n  - file: book/missing\n", encoding="utf-8")
     assert guards.toc_problems(tmp_path) == ["book/missing: in _toc.yml, but not in book/",
                                              "book/orphan: in book/, but not in _toc.yml"]
 
@@ -222,7 +231,7 @@ def test_nbval_fails_on_a_changed_number(tmp_path):
     path.write_text(guards.nbformat.writes(nb), encoding="utf-8")
 
     run = subprocess.run([sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--rootdir", ".", "-rA", "--tb=no",
-                          "-p", "no:cacheprovider", path], cwd=ROOT, capture_output=True, text=True)
+                          "-p", "no:cacheprovider", path], cwd=ROOT, capture_output=True, encoding="utf-8")
     verdicts = {name: re.search(rf"(\w+) \S*::Cell {i}\b", run.stdout)[1] for i, name in enumerate(cells)}
     assert verdicts == {"same": "PASSED", "changed": "FAILED", "stripped": "FAILED", "raises": "FAILED",
                         "address": "PASSED"}, run.stdout

@@ -207,7 +207,8 @@ def test_no_step_no_change(rng, X):
     (dict(batch=61), "batch must be a whole number in 1..60"),
     (dict(power=[1, 2]), "power must be a finite number"),
     (dict(A=np.ones((4, 2)), B=np.ones((4, 2))), "A and B must be matrices of 9 rows"),
-    (dict(A=np.ones((9, 2))), "A and B must be of one shape"),
+    (dict(A=np.ones((9, 2))), "A and B must be of one width"),
+    (dict(A=np.ones((8, 3))), "A and B must be matrices of 9 rows, one per column of X; got 8 and 9 rows"),
     (dict(B=np.zeros((9, 3))), "A and B must be such that no embedding is zero"),
 ])
 def test_train_cosine_names_what_is_wrong(rng, X, wrong, message):

@@ -1,10 +1,14 @@
-"""Eq. 4: cosines of rows."""
+"""Eq. 4: cosines of rows, and nearest rows."""
+
+import tracemalloc
 
 import numpy as np
 import pytest
 from scipy import linalg, sparse
 
 import cosim
+from cosim import similarity
+from cosim._checks import TIE_DECIMALS
 
 TOL = 1e-10
 
@@ -100,9 +104,88 @@ def test_arguments_are_left_alone():
     E.flags.writeable = F.flags.writeable = False
     S = cosim.cosine_similarity(E, F)
     cosim.cosine_similarity(E)[:] = 0
+    cosim.nearest(E, 2, F)
     np.testing.assert_array_equal(E, normal())
     assert not np.shares_memory(S, E)
 
+
+# --- nearest ---
+
+
+def sorted_cosines(E, m, F=None):
+    """By the definition: all cosines, rounded, and a stable sort, which leaves ties in the order of the rows."""
+    S = by_definition(E, E if F is None else F)
+    if F is None:
+        np.fill_diagonal(S, -np.inf)
+    index = np.argsort(-S.round(TIE_DECIMALS), axis=1, kind="stable")[:, :m]
+    return index, np.take_along_axis(S, index, axis=1)
+
+
+def close_pairs(n=60, k=5):
+    """Rows of which many differ by less than float32 can tell, and by more than a tie."""
+    rng = np.random.default_rng(2)
+    return np.repeat(rng.normal(size=(n // 6, k)), 6, axis=0) + 1e-4 * rng.normal(size=(n, k))
+
+
+NEAREST = {
+    "random": normal(60, 5), "one direction": np.ones((60, 3)), "two": np.outer((-1.0) ** np.arange(60), [1, 2]),
+    "duplicates": np.repeat(normal(20, 5), 3, axis=0), "grid": np.indices((8, 8)).reshape(2, -1).T[1:],
+    "one column": normal(60, 1), "close": close_pairs(), "scales": normal(60, 5) * 10.0 ** np.linspace(-5, 5, 60)[:, None],
+    "wide": normal(60, 1200)}
+
+
+@pytest.mark.parametrize("m", [1, 7, 59])
+@pytest.mark.parametrize("as_given", [np.asarray, sparse.csr_array, sparse.coo_matrix])
+@pytest.mark.parametrize("block", [1, 1000, 10**7])
+@pytest.mark.parametrize("E", NEAREST.values(), ids=NEAREST)
+def test_nearest_is_a_sort_of_all_cosines(E, block, as_given, m, monkeypatch):
+    monkeypatch.setattr(similarity, "BLOCK", block)
+    F = E[::-1].copy()
+    for found, expected in [(cosim.nearest(as_given(E), m), sorted_cosines(E, m)),
+                            (cosim.nearest(E[:9], m, as_given(F)), sorted_cosines(E[:9], m, F))]:
+        np.testing.assert_array_equal(found.index, expected[0])
+        np.testing.assert_allclose(found.cosine, expected[1], atol=1e-14)
+        assert found.cosine.dtype == np.float64 and np.abs(found.cosine).max() <= 1
+
+
+@pytest.mark.parametrize("k", [2, 128])
+def test_nearest_where_float32_gets_the_order_wrong(k):
+    E = np.repeat(normal(2, k), 1500, axis=0) + 1e-4 * normal(3000, k, seed=1)
+    S = cosim.cosine_similarity(E[:50], E)
+    rough = cosim.cosine_similarity(E[:50], E).astype(np.float32)
+    expected = np.argsort(-S.round(TIE_DECIMALS), axis=1, kind="stable")[:, :10]
+    assert (np.argsort(-rough, axis=1, kind="stable")[:, :10] != expected).any()
+    np.testing.assert_array_equal(cosim.nearest(E[:50], 10, E).index, expected)
+
+
+@pytest.mark.parametrize("E", [normal(20_000, 50), np.repeat(normal(40, 50), 500, axis=0)], ids=["random", "ties"])
+def test_nearest_of_20000_rows_needs_no_large_matrix(E):
+    tracemalloc.start()
+    index = cosim.nearest(E, 10).index
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    some = slice(777, 797)
+    S = cosim.cosine_similarity(E[some], E)
+    S[np.arange(20), np.arange(777, 797)] = -np.inf
+    np.testing.assert_array_equal(index[some], np.argsort(-S.round(TIE_DECIMALS), axis=1, kind="stable")[:, :10])
+    assert peak < 350e6  # the matrix of all cosines takes 3.2 GB
+
+
+@pytest.mark.parametrize("E, m, F, message", [
+    (normal(), 0, None, "m must be a whole number in 1..6; got 0"),
+    (normal(), 7, None, "m must be a whole number in 1..6; got 7"),
+    (normal(), 6, normal(5), "m must be a whole number in 1..5; got 6"),
+    (normal(), 2.0, None, "m must be a whole number in 1..6; got 2.0"),
+    (normal(1), 1, None, "m must be a whole number in 1..0; got 1"),
+    (normal(), 1, np.ones((2, 3)), "E and F must be of one width; got widths 4 and 3"),
+    (np.eye(4)[:, :3], 1, None, "E must be free of zero rows, which have no direction; got 1 of them: rows [3]")])
+def test_errors_of_nearest(E, m, F, message):
+    with pytest.raises(ValueError) as caught:
+        cosim.nearest(E, m, F)
+    assert str(caught.value).startswith(message)
+
+
+# --- errors ---
 
 @pytest.mark.parametrize("E, F, message", [
     (normal(), np.ones((2, 3)), "E and F must be of one width; got widths 4 and 3"),

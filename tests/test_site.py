@@ -24,9 +24,10 @@ from playwright.sync_api import sync_playwright
 import cosim
 
 SITE = ROOT / "_build" / "html"
-CHAPTERS = [f"{entry}.html" for entry in guards.toc_entries(ROOT / "_toc.yml")]
+CHAPTERS = [f"{entry}.html" for entry in guards.toc_entries(ROOT / "_toc.yml") if not entry.startswith("book/ledger/")]
+LEDGER = [f"book/ledger/{chapter}.html" for chapter in sorted({claim["chapter"] for claim in cosim.claims.ledger()["claims"].values()})]
 SEARCH = "search.html?q=cosine"  # finds something on every version of the book
-PAGES = [*CHAPTERS, "search.html", SEARCH, "genindex.html"]
+PAGES = [*CHAPTERS, *LEDGER, "search.html", SEARCH, "genindex.html"]
 SMALL, PHONE, DESKTOP = [{"width": width, "height": 844} for width in (320, 390, 1280)]
 VIEWS = [(size, theme) for size in (PHONE, DESKTOP) for theme in ("light", "dark")]
 FIRST_VIEW = 1_000_000  # bytes, compressed as a web server sends them
@@ -37,7 +38,6 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 LOOK = r"""async () => {
   const all = selector => [...document.querySelectorAll(selector)];
   await window.MathJax?.startup?.promise;
-  all('.toggle-hidden').forEach(e => e.classList.remove('toggle-hidden'));
   all('details').forEach(e => e.open = true);
   all('img').forEach(e => e.loading = 'eager');
   await Promise.all(all('img').map(e => e.decode().catch(() => 0)));
@@ -241,10 +241,11 @@ def test_keyboard_reaches_text_and_solutions(browser, built):
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert page.url.endswith("#main-content"), "the first stop of Tab must lead to the text"
-    solution = page.locator(".solution.toggle-hidden").first
-    solution.locator(".toggle-button").focus()
+    solution = page.locator("details.solution").first
+    assert not solution.locator("p").last.is_visible() and not solution.locator("pre").last.is_visible()
+    solution.locator("summary").first.focus()
     page.keyboard.press("Enter")
-    assert page.locator(".solution.toggle").first.locator("p").last.is_visible()
+    assert solution.locator("p").last.is_visible() and solution.locator("pre").last.is_visible()
     assert page.locator("mjx-container[tabindex]").count() == 0, "a formula must be no stop of Tab"
     page.close()
 
@@ -255,9 +256,9 @@ def test_print_has_solutions_and_no_navigation(browser, built):
     page.evaluate("() => window.MathJax.startup.promise.then(() => 0)")
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
-    assert page.locator(".solution").count() == 4
-    for solution in page.locator(".solution").all():
-        assert solution.locator("p").last.is_visible()
+    assert page.locator("details.solution").count() == 4
+    for solution in page.locator("details.solution").all():
+        assert solution.locator("p").last.is_visible() and solution.locator("pre").last.is_visible()
     for selector in ("#pst-primary-sidebar", "#pst-secondary-sidebar", ".prev-next-footer", ".copybtn", ".headerlink"):
         assert not any(box.is_visible() for box in page.locator(selector).all()), selector
     assert page.evaluate("() => document.documentElement.dataset.theme") == "light"

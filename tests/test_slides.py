@@ -57,6 +57,6 @@ def test_links_of_slides_lead_somewhere(decks):
 
 
 def test_unknown_chapter_is_named(tmp_path):
-    done = subprocess.run([sys.executable, *SLIDES, tmp_path / "out", "no-such-chapter"], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, *SLIDES, tmp_path / "out", "no-such-chapter"], capture_output=True, encoding="utf-8", cwd=ROOT)
     assert done.returncode == 2 and "no chapter no-such-chapter; there are" in done.stderr
     assert not (tmp_path / "out").exists()

@@ -1,7 +1,6 @@
-"""What is measured in one task of the multi-seed runs: one setting, one seed, a list of rows.
+"""Section 4's simulation over many seeds: scalings, remedies, retrieval, Figure 1, and what they depend on.
 
-A row names its study, setting, seed and method and holds the metrics that the study measures. Everything
-is computed with the public functions of cosim; `run.py` decides what is run and keeps the results.
+A row holds the metrics that its part of the study measures, computed with the public functions of cosim.
 """
 
 import csv
@@ -56,6 +55,26 @@ POWERS = (-2, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3, 4)
 LAMBDAS_1 = (1e2, 1e3, 1e4, 1e5, 1e6)
 LAMBDAS_2 = (1, 30, 60, 80, 100, 150, 200, 300)
 RANKS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+SEEDS = range(20)
+SEEDS_PER_VARIANT = range(10)  # of the sensitivity study: 17 settings
+COLUMNS = ["study", "setting", "seed", "method", "auc", "precision", "auc_head", "auc_tail", "ari", "recall",
+           "rank", "leverage", "cos_head", "overlap", "rank_corr", "error2", "error3", "error4", "error5"]
+LIBRARIES = ["numpy", "scipy", "scikit-learn"]
+NUMERICS = ["_checks", "models", "recovery", "remedies", "similarity", "simulate"]
+SETTINGS = dict(
+    seeds=list(SEEDS), seeds_per_variant=list(SEEDS_PER_VARIANT), users=N, items=P, clusters=C,
+    lambda_1=LAM1, lambda_2=LAM2, k=K, neighbours=M,
+    figure1=FIGURE1, figure1_variants=FIGURE1_VARIANTS, variants=VARIANTS)
+
+
+def tasks():
+    """Every (function, setting, seed) of the run."""
+    for name, settings, seeds in (
+            ("figure1", ["fixed", *FIGURE1_VARIANTS], SEEDS), ("recovery", ["default"], SEEDS),
+            ("retrieval", ["default"], SEEDS), ("sensitivity", VARIANTS, SEEDS_PER_VARIANT),
+            ("remedies", ["default"], SEEDS)):
+        yield from ((name, setting, seed) for setting in settings for seed in seeds)
 
 
 def draw(seed, setting):
