@@ -153,6 +153,14 @@ def complete_page(app, pagename, templatename, context, doctree):
     context["theme_extra_footer"] = f'{app.config.html_theme_options["extra_footer"]} <a href="{cite}">Cite this book</a>.'
 
 
+def take_fresh_outputs(app, docname, source):
+    """A chapter as `make book` has just executed it, where the variable says that it has."""
+    path = Path(app.srcdir, os.environ["COSIM_EXECUTED"], Path(docname).name + ".ipynb")
+    if path.exists():
+        source[0] = path.read_text(encoding="utf-8")
+        app.env.note_dependency(str(path))
+
+
 def load_figures_late(app, doctree):
     """A figure far down a page is fetched when the reader comes near."""
     for node in doctree.findall(nodes.image):
@@ -170,6 +178,8 @@ def anchor_equations(app, doctree):
 
 def setup(app):
     app.connect("config-inited", set_address)
+    if "COSIM_EXECUTED" in os.environ:
+        app.connect("source-read", take_fresh_outputs)
     app.connect("doctree-read", load_figures_late)
     app.connect("doctree-read", anchor_equations)
     app.connect("html-page-context", complete_page, priority=900)
