@@ -2,6 +2,8 @@
 # make draft     the same, but only the pages that have changed: to look at what one is writing
 # make test      run all tests (builds the website from the saved outputs first)
 # make offline  build, then pack the site into _build/cosim-book.zip, to read without a network
+# make pdf       the whole book as _build/cosim-book.pdf, with the outputs that are saved in the notebooks
+# make epub      the same as _build/cosim-book.epub
 # make serve     build, then serve at http://localhost:8000
 # make notebooks re-execute the chapters and save their outputs in place
 # make experiments  re-run the multi-seed studies that chapters read, or some: STUDIES="losses" (can be interrupted)
@@ -20,7 +22,7 @@ BIN := $(VENV)/bin
 SITE := _build/html
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
-.PHONY: book draft executed test offline serve notebooks experiments assignments grade grade-trial grade-measure similar solutions slides clean
+.PHONY: book draft executed test offline pdf epub serve notebooks experiments assignments grade grade-trial grade-measure similar solutions slides clean
 .DELETE_ON_ERROR:
 
 # The environment is made anew whenever what it is made from changes.
@@ -73,6 +75,20 @@ test: $(VENV)/ready
 
 offline: book
 	$(BIN)/python -c "import shutil; shutil.make_archive('_build/cosim-book', 'zip', '_build', 'html')"
+
+# jupyter-book has no builder for these; Sphinx has. It reads conf.py, which is made from _config.yml.
+define sphinx
+	$(BIN)/jupyter-book config sphinx . > /dev/null
+	PYTHONPATH=book/_ext $(BIN)/sphinx-build -q -W --keep-going -b $(1) . _build/$(firstword $(1)); status=$$?; rm -f conf.py; exit $$status
+endef
+
+pdf: $(VENV)/ready
+	$(call sphinx,singlehtml)
+	$(BIN)/python book/_ext/print_book.py _build/singlehtml/book/index.html _build/cosim-book.pdf
+
+epub: $(VENV)/ready
+	$(call sphinx,epub -D html_math_renderer=mathml)
+	cp _build/epub/cosim-book.epub _build/
 
 serve: book
 	$(BIN)/python -m http.server --directory $(SITE) 8000
