@@ -17,17 +17,14 @@ import nbformat
 import numpy as np
 import pytest
 
+from grading import asking, measure, outside, seeded
+
 ASSIGNMENTS = Path(__file__).resolve().parent.parent / "assignments"
 SLUGS = ["01-rescaling", "02-closed-form", "03-arbitrary", "04-weight-decay", "05-clusters"]
 POINTS = dict(zip(SLUGS, (12, 20, 16, 18, 24)))
 MINUTES = dict(zip(SLUGS, ("45 minutes", "90 minutes", "75 minutes", "90 minutes", "2 hours")))
 UNSEEN = {"arguments overwritten", "d is not finite"}  # by the check outside: values are right all the same
 SEEDS = 12  # each test cell draws several data sets, so that more than 50 stand behind every identity
-
-sys.path.insert(0, str(ASSIGNMENTS))
-import inside  # noqa: E402
-import outside  # noqa: E402
-import seeded  # noqa: E402
 
 HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS\n.*?### END HIDDEN TESTS\n?", re.DOTALL)
 matplotlib.use("Agg")
@@ -87,6 +84,7 @@ def run(text, seed=0, broken=False, pictures=False):
         for namespace in namespaces if is_function else namespaces[:1]:
             try:
                 with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", PendingDeprecationWarning)  # of np.matrix
                     if broken:  # in a notebook a warning stops nothing
                         warnings.simplefilter("ignore")
                     exec(code, namespace)
@@ -107,7 +105,7 @@ def ask(namespace, code, calls):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exec(code, namespace)
-        arrays = inside.answers(namespace, calls, alarm=lambda on: None)
+        arrays = asking.answers(namespace, calls)
     namespace.update(kept)
     return arrays
 
@@ -252,3 +250,17 @@ def test_a_mistake_must_be_found_in_the_master():
     for find, replace in (("y = 2", "y = 3"), ("x", "x"), ("z", "q")):
         with pytest.raises(ValueError):
             seeded.plant(master, find, replace)
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_the_measure_of_the_checks(slug, capsys, monkeypatch):
+    """A sample of what `make grade-measure` does with 10,000 seeds; and a wrong answer is counted."""
+    monkeypatch.setattr(sys, "argv", ["measure", "--only", slug, "--seeds", "3", "--first", "26603"])  # 26604 had no neighbour to swap with
+    with warnings.catch_warnings(), pytest.raises(SystemExit) as left:
+        measure.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert left.value.code == 0 and lines[0].startswith(f"{slug}, right answer: 0 of 3 seeds lose points")
+    assert len(lines) == (len(measure.LAWS) if slug == measure.SLOW else 1) and all("3 of 3 seeds lose points" in line for line in lines[1:])
+    first = variants(slug)[0][0]
+    cells = measure.steps(seeded.change(read(slug), first), None)
+    assert measure.lost(cells, verify(slug), 0, set()) >= set(first.loses)
