@@ -39,7 +39,9 @@ JOBS ?= 2
 EXECUTED := _build/executed
 LONGEST := second-objective full-rank two-objectives remedies robustness experiment
 CHAPTERS_RUN = $(patsubst book/%,$(EXECUTED)/%,$(wildcard $(LONGEST:%=book/%.ipynb)) $(NOTEBOOKS))
-PACKAGE := $(shell find cosim -type f -not -path "*/__pycache__/*")
+PACKAGE := $(shell find cosim -type f -not -path "*/__pycache__/*" -not -path "cosim/ledger/*")
+LEDGER := $(wildcard cosim/ledger/*.toml)
+WHOLE_LEDGER := $(shell grep -l "claims.ledger()" book/*.ipynb)
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
@@ -53,6 +55,10 @@ $(EXECUTED)/%.ipynb: book/%.ipynb $(PACKAGE) $(VENV)/ready
 		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=mystnb \
 		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=jupyter \
 		$<
+
+# Of the ledger, a chapter needs its own claims, or all of them.
+$(LEDGER:cosim/ledger/%.toml=$(EXECUTED)/%.ipynb): $(EXECUTED)/%.ipynb: cosim/ledger/%.toml
+$(WHOLE_LEDGER:book/%=$(EXECUTED)/%): $(LEDGER)
 
 executed: $(VENV)/ready
 	$(MAKE) --no-print-directory --jobs=$(JOBS) $(CHAPTERS_RUN)
