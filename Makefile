@@ -1,5 +1,6 @@
-# make book      build the website, executing every chapter
-# make test      run all tests (builds the website first)
+# make book      build the website, executing every chapter that has changed, or all if the package has
+# make draft     the same, but only the pages that have changed: to look at what one is writing
+# make test      run all tests (builds the website from the saved outputs first)
 # make offline  build, then pack the site into _build/cosim-book.zip, to read without a network
 # make serve     build, then serve at http://localhost:8000
 # make notebooks re-execute the chapters and save their outputs in place
@@ -7,6 +8,9 @@
 # make assignments  the student notebooks, one zip each, into release/ (see the chapter for teachers)
 # make grade     grade SUBMISSIONS=folder into OUT=folder; what is done already is not done again
 # make grade-trial  grade 100 made-up students and compare with what they were seeded with (5 to 15 minutes)
+# make grade-measure  how sure the checks are, over 10,000 seeds (hours)
+# make similar   which hand-ins in SUBMISSIONS have code in common, into OUT/similar.csv
+# make solutions  the model solutions as notebooks, without hidden tests, into release/
 # make slides    lecture slides, into slides/ (other chapters: CHAPTERS="experiment remedies")
 # make clean     remove everything that was made
 
@@ -16,7 +20,7 @@ BIN := $(VENV)/bin
 SITE := _build/html
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
-.PHONY: book test offline serve notebooks experiments assignments grade grade-trial slides clean
+.PHONY: book draft executed test offline serve notebooks experiments assignments grade grade-trial grade-measure similar solutions slides clean
 .DELETE_ON_ERROR:
 
 # The environment is made anew whenever what it is made from changes.
@@ -26,23 +30,18 @@ $(VENV)/ready: requirements.txt requirements-grading.txt requirements-test.txt p
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	touch $@
 
-book: $(VENV)/ready
-	$(BIN)/jupyter-book clean . --all
-	$(BIN)/jupyter-book build . -W -n --keep-going
-	@echo "The book is at $(CURDIR)/$(SITE)/index.html"
+# A chapter is executed anew when it, the package or the environment has changed: with one BLAS thread each, on as many
+# processes as JOBS says, the longest first. Only what is the same on every machine is kept: no timings, no Python version.
+JOBS ?= 2
+EXECUTED := _build/executed
+LONGEST := second-objective full-rank two-objectives remedies robustness experiment
+CHAPTERS_RUN = $(patsubst book/%,$(EXECUTED)/%,$(wildcard $(LONGEST:%=book/%.ipynb)) $(NOTEBOOKS))
+PACKAGE := $(shell find cosim -type f -not -path "*/__pycache__/*")
+export OPENBLAS_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
 
-test: book
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
-
-offline: book
-	$(BIN)/python -c "import shutil; shutil.make_archive('_build/cosim-book', 'zip', '_build', 'html')"
-
-serve: book
-	$(BIN)/python -m http.server --directory $(SITE) 8000
-
-# Only what is the same on every machine is saved: no timings, no editor state, no Python version.
-notebooks: $(VENV)/ready
-	$(BIN)/jupyter nbconvert --to notebook --inplace --execute \
+$(EXECUTED)/%.ipynb: book/%.ipynb $(PACKAGE) $(VENV)/ready
+	$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --output-dir $(EXECUTED) \
 		--ExecutePreprocessor.record_timing=False \
 		--NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor \
 		--ClearMetadataPreprocessor.enabled=True \
@@ -50,7 +49,38 @@ notebooks: $(VENV)/ready
 		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=tags \
 		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=mystnb \
 		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=jupyter \
-		$(NOTEBOOKS)
+		$<
+
+executed: $(VENV)/ready
+	$(MAKE) --no-print-directory --jobs=$(JOBS) $(CHAPTERS_RUN)
+
+# Sphinx alone executes nothing (_config.yml): it shows the outputs of $(EXECUTED) if told where they are, else the saved ones.
+# It starts from nothing, so that it warns of all pages.
+book: executed
+	rm -rf $(SITE) _build/.doctrees
+	COSIM_EXECUTED=$(EXECUTED) $(BIN)/jupyter-book build . -W -n --keep-going
+	@echo "The book is at $(CURDIR)/$(SITE)/index.html"
+
+# Of the chapters and pages, what has changed since the last time.
+draft: executed
+	COSIM_EXECUTED=$(EXECUTED) $(BIN)/jupyter-book build . -n
+
+# The site that is tested shows the saved outputs: the tests execute every chapter once, and compare.
+test: $(VENV)/ready
+	rm -rf $(SITE) _build/.doctrees
+	$(BIN)/jupyter-book build . -W -n --keep-going
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+
+offline: book
+	$(BIN)/python -c "import shutil; shutil.make_archive('_build/cosim-book', 'zip', '_build', 'html')"
+
+serve: book
+	$(BIN)/python -m http.server --directory $(SITE) 8000
+
+# Files keep their times when they are copied, so that a chapter that was just saved counts as executed.
+notebooks: $(VENV)/ready
+	$(MAKE) --no-print-directory --jobs=$(JOBS) $(NOTEBOOKS:book/%=$(EXECUTED)/%)
+	cp -p $(NOTEBOOKS:book/%=$(EXECUTED)/%) book
 
 experiments: $(VENV)/ready
 	$(BIN)/python experiments/run.py $(STUDIES)
@@ -58,7 +88,7 @@ experiments: $(VENV)/ready
 # For a course of your own: MASTERS=folder with the masters, CLASS=class list (CSV) and SECRET=file for data of each student's own.
 RELEASE ?= release
 FROM = $(if $(MASTERS),--masters "$(MASTERS)")
-LIMITS = $(if $(SECONDS_EACH),--seconds "$(SECONDS_EACH)") $(if $(CELL_SECONDS),--cell-seconds "$(CELL_SECONDS)") $(if $(MEMORY),--memory "$(MEMORY)") \
+LIMITS = $(if $(NOTEBOOK_SECONDS),--seconds "$(NOTEBOOK_SECONDS)") $(if $(CELL_SECONDS),--cell-seconds "$(CELL_SECONDS)") $(if $(MEMORY),--memory "$(MEMORY)") \
 	$(if $(WORKERS),--workers "$(WORKERS)")
 LATE = $(if $(FREE_DAYS),--free-days "$(FREE_DAYS)") $(if $(LATE_CAP),--late-cap "$(LATE_CAP)") $(if $(ONLY),--only "$(ONLY)")
 CLASSROOM = $(FROM) $(if $(CLASS),--class "$(CLASS)") $(if $(SECRET),--secret "$(SECRET)")
@@ -74,9 +104,19 @@ grade-trial: $(VENV)/ready
 	rm -rf _trial
 	$(BIN)/python -m grading.trial _trial $(FROM)
 
+grade-measure: $(VENV)/ready
+	$(BIN)/python -m grading.measure $(FROM) $(if $(SEEDS),--seeds "$(SEEDS)")
+
+similar: $(VENV)/ready
+	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { echo "usage: make similar SUBMISSIONS=folder OUT=folder [CLASS=list.csv] [MASTERS=folder]"; exit 2; }
+	$(BIN)/python -m grading.similar "$(SUBMISSIONS)" "$(OUT)" $(FROM) $(if $(CLASS),--class "$(CLASS)")
+
+solutions: $(VENV)/ready
+	$(BIN)/python -m grading.release --solutions "$(RELEASE)" $(FROM)
+
 slides: $(VENV)/ready
 	$(BIN)/python -m grading.slides slides $(CHAPTERS)
 
 clean:
-	rm -rf _build release slides _trial experiments/.work $(VENV) .pytest_cache *.egg-info
+	rm -rf _build book/ledger release slides _trial experiments/.work $(VENV) .pytest_cache *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

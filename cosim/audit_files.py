@@ -33,7 +33,8 @@ def read_table(path, ids=None, id_column=None) -> Table:
     ids : path, optional
         A text file with one id a line, in the order of the rows, if the ids are not in the file itself.
     id_column : str, optional
-        The column of a csv or parquet file that holds the ids. Default: one with a usual name, or the first if it is text.
+        The column of a csv or parquet file that holds the ids. Default: one with a usual name, or the first if it is
+        text.
 
     Returns
     -------
@@ -48,12 +49,14 @@ def read_table(path, ids=None, id_column=None) -> Table:
     path = Path(path)
     require(path.suffix.lower() in READERS, path, f"one of {', '.join(READERS)}", repr(path.suffix))
     E, found = _try(path, READERS[path.suffix.lower()], id_column)
-    require(E.dtype.kind in "buif" and E.dtype.itemsize <= 8, path, "made of real numbers of at most 64 bits", f"dtype {E.dtype}")
+    require(E.dtype.kind in "buif" and E.dtype.itemsize <= 8, path, "made of real numbers of at most 64 bits",
+            f"dtype {E.dtype}")
     require(E.ndim == 2 and min(E.shape) > 0, path, "a matrix with at least one row and column", f"shape {E.shape}")
     found = read_lines(ids) if ids else found
     if found is not None:
         source, found = ids or path, np.asarray(found, dtype=str)
-        require(found.shape == (len(E),), source, f"one id for each of the {len(E)} rows of {path}", f"{found.size} ids")
+        require(found.shape == (len(E), ), source, f"one id for each of the {len(E)} rows of {path}",
+                f"{found.size} ids")
         check_unique(found, source)
     return Table(E, found)
 
@@ -63,7 +66,8 @@ def check_unique(ids, source):
     names, first, counts = np.unique(ids, return_index=True, return_counts=True)
     if (counts > 1).any():
         name = names[counts > 1][0]
-        require(False, source, "free of ids that stand twice", f"{str(name)!r} in rows {np.flatnonzero(ids == name)[:3]}")
+        require(False, source, "free of ids that stand twice",
+                f"{str(name)!r} in rows {np.flatnonzero(ids == name)[:3]}")
 
 
 def read_lines(path):
@@ -107,7 +111,8 @@ def _columns(path, widths, ids, n, known):
     wrong = next((line for line in lines if len(line) != len(lines[0]) or len(line) not in widths), None)
     require(wrong is None, path, f"a csv file of {' or '.join(map(str, widths))} columns", f"the line {wrong}")
     missing = next((name for line in lines for name in line[:known] if name not in row_of), None)
-    require(missing is None, path, "made of ids of the table", repr(missing), "Without ids they are row numbers, from 0")
+    require(missing is None, path, "made of ids of the table", repr(missing),
+            "Without ids they are row numbers, from 0")
     columns = list(zip(*lines))
     return [np.array([row_of[name] for name in column]) for column in columns[:known]] + [
         np.array(column, dtype=str) for column in columns[known:]]
@@ -124,7 +129,8 @@ def _try(path, read, *args):
         if str(error).startswith(f"{path} must be "):
             raise
         reason = getattr(error, "strerror", None) or (str(error).splitlines() or [""])[0]
-        raise ValueError(f"{path} must be a readable file of its kind; got {type(error).__name__}: {reason[:150]}") from error
+        raise ValueError(
+            f"{path} must be a readable file of its kind; got {type(error).__name__}: {reason[:150]}") from error
 
 
 def _npy(path, id_column):
@@ -134,7 +140,7 @@ def _npy(path, id_column):
 
 
 def _npz(path, id_column):
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         held = {name: archive[name] for name in archive.files}
     ids = held.pop(id_column or "ids", None)
     return _only_matrix(path, held), ids
@@ -186,7 +192,9 @@ def _word2vec(path, id_column):
 
 
 def _from_frame(path, frame, id_column):
-    require(id_column is None or id_column in frame.columns, path, f"a table with a column {id_column!r}", list(frame.columns)[:5])
+    require(id_column is None or id_column in frame.columns, path, f"a table with a column {id_column!r}",
+            list(frame.columns)[:5])
+    require(len(frame), path, "a table with at least one row", "none")
     ids = None if id_column is None else frame.pop(id_column).astype(str).to_numpy()
     text = [name for name in frame.columns if frame[name].dtype.kind not in "buif"]
     if text:

@@ -1,4 +1,4 @@
-r"""What `audit` measures, without its sentences: tables read block by block, maps of them, neighbours, fits, known pairs.
+r"""What `audit` measures, without its sentences: tables, maps of them, neighbours, fits of two versions, known pairs.
 
 A table may be a file mapped into memory that is larger than the memory: no function copies one as a whole.
 """
@@ -7,7 +7,7 @@ import mmap
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, stats
+import scipy  # and scipy.linalg and scipy.stats when they are used: they take longer to import than all the rest
 
 from ._checks import LARGEST, ZERO_ROW
 from .gauge import split_product
@@ -73,8 +73,7 @@ class Map(NamedTuple):
         return 2 * S - (F * F).sum(axis=1) if self.metric == "l2" else S
 
     def of_pairs(self, E, F):
-        """Similarity of row i of E and row i of F, not mapped yet."""
-        E, F = self(E), self(F)
+        """Similarity of row i of E and row i of F, both mapped already."""
         return -((E - F) ** 2).sum(axis=1) if self.metric == "l2" else (E * F).sum(axis=1)
 
 
@@ -92,7 +91,8 @@ def scan(E, bar=None):
         finite[rows] = (np.abs(block) < LARGEST).all(axis=1)  # false for NaN, too
         block[~finite[rows]] = 0
         top = np.abs(block).max(axis=1, initial=0)
-        length[rows] = top * np.linalg.norm(np.divide(block, top[:, None], where=top[:, None] > 0, out=np.zeros_like(block)), axis=1)
+        length[rows] = top * np.linalg.norm(
+            np.divide(block, top[:, None], where=top[:, None] > 0, out=np.zeros_like(block)), axis=1)
         with np.errstate(over="ignore"):
             key[rows] = ((block + 0.0).view(np.uint64) * weights).sum(axis=1, dtype=np.uint64)  # + 0.0: no -0
     return length, key, finite, finite & (length <= ZERO_ROW * length.max())
@@ -116,7 +116,8 @@ def triangle(blocks):
     """R (k, k) with R^T R = E^T E for the stacked blocks, by QR: the sum of squares would halve the digits."""
     R = np.zeros((0, 0))
     for block in blocks:
-        R = linalg.qr(np.vstack([R.reshape(-1, block.shape[1]), block]), mode="r", check_finite=False)[0][:block.shape[1]]
+        R = scipy.linalg.qr(np.vstack([R.reshape(-1, block.shape[1]), block]), mode="r",
+                      check_finite=False)[0][:block.shape[1]]
     return np.vstack([R, np.zeros((R.shape[1] - len(R), R.shape[1]))])
 
 
@@ -210,8 +211,10 @@ def _better(value, position, S, at):
 
 
 def pair_values(rows, pairs, map):
-    """Similarity of every pair (m, 2) under a map."""
-    found = [map.of_pairs(rows.take(part[:, 0]), rows.take(part[:, 1])) for part in _parts(pairs)]
+    """Similarity of every pair (m, 2) under a map; rows of a small table are mapped once, not for each pair."""
+    mapped = map(rows.take(slice(None))) if len(rows) <= BLOCK else None
+    found = [map.of_pairs(*(map(rows.take(side)) if mapped is None else mapped[side] for side in part.T))
+             for part in _parts(pairs)]
     release(rows.E)
     return np.concatenate(found)
 
@@ -225,7 +228,7 @@ def overlap(one, other):
 
 
 class Fit(NamedTuple):
-    """new = old M, fitted without the rows that do not follow; `off` (n,) is |new - old M| / |new|, `turned` the same for -new."""
+    """new = old M, without rows that do not follow; off (n,) = |new - old M| / |new|, turned: the same for -new."""
 
     M: np.ndarray
     off: np.ndarray
@@ -235,8 +238,8 @@ class Fit(NamedTuple):
 def fit(old, new, tolerance, bar=lambda: None):
     """One linear map from last time's table to this one's, each row of length 1 in the new table.
 
-    Rows far off are left out and the rest is fitted again, until no more are: one bad row among many would spoil the map
-    for all, and rows of full length hide what happens to the short ones.
+    Rows far off are left out and the rest is fitted again, until no more are: one bad row among many would spoil the
+    map for all, and rows of full length hide what happens to the short ones.
     """
     follows = np.ones(len(new), bool)
     for _ in range(5):
@@ -261,7 +264,7 @@ def _scaled(old, new, bar=None):
 
 
 def prediction_change(users, items, old_users, old_items, bar=None):
-    """Change of each item's predictions, all users together, relative to them: as they are, and up to a constant per user.
+    """Relative change of each item's predictions, over all users: as they are, and up to a constant per user.
 
     |P q - P' q'| = |R [q, -q']| with the triangle R of [P P'], so that no n x p matrix is formed.
     """
@@ -299,7 +302,7 @@ def pairs_of_labels(labels, rng, most=5_000):
 
 
 def auc(rank, similar, weight):
-    """Chance that a similar pair beats another one, pairs drawn by weight; `rank` are dense ranks, a tie counts half."""
+    """Chance that a similar pair beats another, pairs drawn by weight; `rank` are dense ranks, a tie counts half."""
     yes, no = np.bincount(rank, weight * similar), np.bincount(rank, weight * ~similar, minlength=rank.max() + 1)
     yes = np.pad(yes, (0, len(no) - len(yes)))
     below = np.cumsum(no) - no
@@ -308,7 +311,7 @@ def auc(rank, similar, weight):
 
 def dense_ranks(values):
     """Ranks from 0; values equal up to rounding share one."""
-    return stats.rankdata((values / (np.abs(values).max() or 1)).round(10), "dense") - 1
+    return scipy.stats.rankdata((values / (np.abs(values).max() or 1)).round(10), "dense") - 1
 
 
 def resampled(pairs, weight, rng, resamples=RESAMPLES):
@@ -324,7 +327,7 @@ def resampled(pairs, weight, rng, resamples=RESAMPLES):
 
 
 def threshold_for(values, similar, weight, aim, wanted):
-    """The lowest level with a precision of at least `wanted` above it, or the highest with such a recall; None if there is none."""
+    """The lowest level with at least that precision, or the highest with that recall; None if there is none."""
     order = np.argsort(-values, kind="stable")
     hits, drawn = np.cumsum((weight * similar)[order]), np.cumsum(weight[order])
     last = np.r_[np.diff(values[order]) != 0, True] & (drawn > 0)

@@ -38,7 +38,8 @@ def explore(spec, users, cluster, *, lam: float, name: str, pair=(0, 1), titles=
     All of them are solutions of objective 1. The sliders are the exponent p, one s_l for each of
     the first five dimensions, and kappa for a pair i, j: it stretches the dimensions in which the
     two have the same sign (together) or opposite signs (apart). The page computes A, B, cosines and
-    scores anew at every step. In print, or without scripts, a static figure shows three p.
+    scores anew at every step. On a page the address keeps where the sliders stand, and a table of
+    vectors of one's own can be put in. In print, or without scripts, a static figure shows three p.
 
     Source: Eq. 3, 4 and 5.
 
@@ -107,9 +108,10 @@ def explore(spec, users, cluster, *, lam: float, name: str, pair=(0, 1), titles=
     best = _names(users[0] @ (V / (1 + lam / sigma**2)) @ V.T, labels)
     panels.append(f"<p>One model, three times: its scores are the same in all. Best for user 1: {best}.</p>")
     parts = {"name": name, "static": "\n".join(panels), "data": json.dumps(data, separators=(",", ":")),
-             "long": "" if titles is None else LONG_NAMES, "alike": "true cluster" if titles is None else "group"}
+             "long": "" if titles is None else LONG_NAMES, "largest": str(LARGEST),
+             "alike": "true cluster" if titles is None else "group"}
     page = resources.files(__package__).joinpath("explorer.html").read_text(encoding="utf-8")
-    return HTML(re.sub(r"@(name|static|data|long|alike)@", lambda match: parts[match[1]], page))
+    return HTML(re.sub(r"@(name|static|data|long|alike|largest)@", lambda match: parts[match[1]], page))
 
 
 def _titles(titles, order):

@@ -7,7 +7,7 @@ ends at the same place, up to a rotation, which no cosine sees.
 
 import numpy as np
 
-from ._checks import CONSTANT, check_dense, check_directions, check_number, require
+from ._checks import CONSTANT, check_dense, check_directions, check_number, check_vector, real_array, require
 
 
 def split_product(E, F, power: float):
@@ -209,3 +209,127 @@ def _scaled_rows(E, argument):
     size = np.abs(E).max(axis=1)
     check_directions(size, argument)
     return E / size[:, None]
+
+
+# ---- what a diagonal of bounded condition number can do to one cosine ----------------------------------
+
+# Up to here squares of weights and entries neither overflow nor vanish where they count.
+LARGEST_KAPPA = 1e25
+
+
+def cosine_range(b, c, kappa: float):
+    r"""Smallest and largest cosine of two vectors under a diagonal D with kappa(D) <= kappa.
+
+    .. math::
+        f(\omega) = \frac{\sum_l \omega_l b_l c_l}
+        {\sqrt{\sum_l \omega_l b_l^2 \sum_l \omega_l c_l^2}}, \qquad
+        \omega_l = d_l^{-2} \in [\kappa^{-2}, 1]
+
+    Exact, from O(k^2) candidates: with the coordinates of positive product
+    sorted by abs(b_l / c_l), the largest positive f has weight 1 on a run of
+    them and the smallest weight elsewhere. The smallest positive f has it the
+    other way round, and one end of the run may lie in between, at a weight
+    that a linear equation gives. The rest follows from -c in place of c.
+
+    Source: this project. At kappa = inf the lower end for positive products
+    is the bound of Polya and Szego (1925).
+
+    Parameters
+    ----------
+    b, c : array, shape (k,)
+        Two embeddings; finite and not zero.
+    kappa : float
+        Largest condition number of D, from 1 to 1e25, or infinite.
+
+    Returns
+    -------
+    low, high : float
+        Both attained, and all between, if kappa is finite. For an infinite
+        kappa the infimum and the supremum.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, a vector is zero, or `kappa` is out of range.
+
+    Examples
+    --------
+    >>> cosine_range([2, 1], [1, -1], kappa=1)  # the cosine itself
+    (0.3162..., 0.3162...)
+    >>> cosine_range([2, 1], [1, 2], kappa=np.inf)  # 2 sqrt(1/2 * 2) / (1/2 + 2)
+    (0.8, 1.0)
+    """
+    b = _scaled_vector(b, np.size(b), "b")
+    c = _scaled_vector(c, b.size, "c")
+    kappa = real_array(kappa, "kappa")
+    require(kappa.shape == () and (1 <= kappa <= LARGEST_KAPPA or kappa == np.inf), "kappa",
+            f"in 1..{LARGEST_KAPPA:g} or infinite", kappa)
+    if kappa == np.inf:
+        return 0 - _supremum(b, -c), _supremum(b, c)
+    return 0 - _highest(b, -c, kappa**-2), _highest(b, c, kappa**-2)
+
+
+def _scaled_vector(x, size, argument):
+    """A vector divided by its largest entry."""
+    x = check_vector(x, size, argument)
+    require((x != 0).any(), argument, "different from zero, so that it has a direction", x)
+    return x / np.abs(x).max()
+
+
+def _supremum(b, c):
+    """Supremum of the cosine over all positive weights."""
+    if (b * c > 0).any():
+        return 1.0
+    b, c = np.abs(b[(b != 0) | (c != 0)]), np.abs(c[(b != 0) | (c != 0)])
+    angle = np.arctan2(b, c)
+    m, M = angle.argmin(), angle.argmax()  # the extremes of b_l / c_l, which may be 0 and infinite
+    return 0 - 2 * float(np.sqrt(b[m] * c[M]) * np.sqrt(b[M] * c[m]) / (b[m] * c[M] + b[M] * c[m]))
+
+
+def _highest(b, c, low):
+    """Largest cosine with weights in [low, 1]."""
+    same, other = _same_sign(b, c)
+    if same.size:
+        i, j = np.triu_indices(same.shape[1])
+        run = _runs(same)[:, i, j]
+        high = _cosine(run + low * (other + same.sum(axis=1)[:, None] - run)).max()
+        if high >= 0:
+            return min(float(high), 1.0)
+    return 0.0 if (b * c == 0).all() else -_lowest_positive(b, -c, low)
+
+
+def _lowest_positive(b, c, low):
+    """Smallest cosine with weights in [low, 1] if no weights give a negative one."""
+    same, other = _same_sign(b, c)
+    return max(min(_lowest_left(same, other, low), _lowest_left(same[:, ::-1], other, low)), 0.0)
+
+
+def _lowest_left(same, other, low):
+    """The smallest, over all runs i+1..j at weight `low`, with the best weight for i and 1 elsewhere."""
+    m = same.shape[1]
+    i, j = np.triu_indices(m)
+    total = _runs(np.pad(same, [(0, 0), (1, 1)]))  # from a to b: total[:, a + 1, b + 1]
+    before, inside, after = total[:, 0, i], total[:, i + 2, j + 1], total[:, j + 2, m + 1]
+    n, p, q = fixed = other + before + low * inside + after
+    N, P, Q = free = same[:, i]
+    slope = N * (p * Q + q * P) - 2 * n * P * Q  # d ln f/d weight = 0 is linear in the weight
+    weight = np.divide(n * (p * Q + q * P) - 2 * N * p * q, slope, out=np.ones(i.size), where=slope > 0)
+    return float(_cosine(fixed + np.clip(weight, low, 1) * free).min())
+
+
+def _same_sign(b, c):
+    """(b_l c_l, b_l^2, c_l^2) of the coordinates of positive product, sorted by b_l / c_l; the sum of the others."""
+    sums = np.array([b * c, b**2, c**2])
+    same = np.flatnonzero(sums[0] > 0)
+    order = same[np.argsort(b[same] / c[same])]
+    return sums[:, order], np.delete(sums, same, axis=1).sum(axis=1)[:, None]
+
+
+def _runs(same):
+    """Sums from i to j at [:, i, j], each added up by itself; 0 where j < i."""
+    return np.triu(np.broadcast_to(same[:, None], (len(same), same.shape[1], same.shape[1]))).cumsum(axis=2)
+
+
+def _cosine(sums):
+    N, P, Q = sums
+    return N / np.sqrt(P * Q)

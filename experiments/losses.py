@@ -7,7 +7,7 @@ rule: W = P Q^T gives G Q for P and G^T P for Q. All runs are by L-BFGS, down to
 import numpy as np
 from scipy import optimize
 
-USERS, ITEMS, CLUSTERS = 60, 20, 3
+USERS, ITEMS, CLUSTERS = 60, 20, 6
 WIDTHS = (3, 20)  # narrower than the data, and with dimensions to spare
 STARTS = 10
 SEEDS = range(10)
@@ -17,8 +17,10 @@ STEPS, RATE, WEIGHT = 20_000, 0.01, 0.1  # of the comparison of Adam and AdamW
 BATCH = 10
 
 COLUMNS = ["study", "setting", "seed", "method", "gradient", "minima", "lowest", "loss_spread", "cos_all", "cos_lowest",
-           "score_lowest", "cos_given", "imbalance", "item_mean", "certificate", "temperature"]
-SMALL = ("gradient", "loss_spread", "cos_all", "cos_lowest", "score_lowest", "cos_given", "imbalance", "item_mean")
+           "score_lowest", "cos_given", "imbalance", "item_mean", "certificate", "temperature",
+           "curvature"]
+SMALL = ("gradient", "loss_spread", "cos_all", "cos_lowest", "score_lowest", "cos_given", "imbalance", "item_mean",
+         "curvature")
 LIBRARIES = ["numpy", "scipy"]
 NUMERICS = []
 
@@ -123,6 +125,14 @@ class Model:
         ends = np.cumsum([int(np.prod(shape)) for shape in self.parts])
         return [part.reshape(shape) for part, shape in zip(np.split(theta, ends[:-1]), self.parts)]
 
+    def normal(self, theta):
+        """The same model with unit rows, if it scores by cosines: the loss does not see lengths, but the steps do."""
+        if self.cosine is None:
+            return theta
+        theta, size = theta.copy(), (ITEMS if self.shared else USERS + ITEMS) * self.k
+        theta[:size] = unit(theta[:size].reshape(-1, self.k)).ravel()
+        return theta
+
     def tables(self, theta):
         """P, Q, what is left, and the scores."""
         first, *rest = self.split(theta)
@@ -170,20 +180,30 @@ def models(k):
 
 
 def train(model, data, rng):
-    """From one random start to a point without gradient."""
-    size = np.exp(rng.uniform(np.log(0.1), np.log(2)))
-    theta = size * rng.normal(size=model.size)
+    """From one random start to a point without gradient: value, parameters, largest entry of the gradient."""
+    theta = np.exp(rng.uniform(np.log(0.1), np.log(2))) * rng.normal(size=model.size)
     bounds = np.full((2, model.size), [[-np.inf], [np.inf]])
     if model.cosine == "learned":
         theta[-1], bounds[:, -1] = np.log(5), LOG_SCALE
-    for _ in range(10):  # a restart forgets a spoilt approximation of the curvature
-        found = optimize.minimize(model, theta, (data,), jac=True, method="L-BFGS-B", bounds=bounds.T,
+    for attempt in range(6):  # a restart forgets a spoilt approximation of the curvature
+        found = optimize.minimize(model, model.normal(theta), (data,), jac=True, method="L-BFGS-B", bounds=bounds.T,
                                   options=dict(maxiter=3_000, maxfun=4_000, ftol=0, gtol=1e-8, maxcor=50))
-        theta = found.x
-        slope = np.abs(theta - np.clip(theta - found.jac, *bounds)).max()  # at a bound only what leads inside counts
-        if slope < 1e-7:
+        theta = model.normal(found.x)
+        value, gradient = model(theta, data)
+        slope = np.abs(theta - np.clip(theta - gradient, *bounds)).max()  # at a bound only what leads inside counts
+        if attempt == 0:
+            theta = np.clip(theta + 1e-3 * rng.normal(size=model.size), *bounds)  # off a saddle, if it is one
+        elif slope < 1e-5:
             break
-    return found.fun, theta, slope
+    return value, theta, slope
+
+
+def curvature(model, theta, data):
+    """Smallest over largest eigenvalue of the Hessian, from differences of gradients: below zero at a saddle."""
+    step = 1e-5 * np.eye(model.size)
+    H = np.array([model(theta + e, data)[1] - model(theta - e, data)[1] for e in step])
+    values = np.linalg.eigvalsh(H + H.T)
+    return values[0] / values[-1]
 
 
 def apart(stack):
@@ -223,6 +243,8 @@ def starts(setting, seed):
         loss_spread=np.ptp(values) / abs(values.min()), cos_all=apart(found),
         cos_lowest=apart([S for S, low in zip(found, lowest) if low]),
         score_lowest=apart([W for W, low in zip(seen, lowest) if low]))
+    if int(k) == min(WIDTHS):
+        row["curvature"] = min(curvature(model, ends[end][1], data) for end in (np.argmin(values), np.argmax(values)))
     P, Q, scale, W = tables[int(np.argmin(values))]
     if model.cosine == "learned":
         row["temperature"] = 1 / scale

@@ -5,6 +5,7 @@ The text of this module is what goes in. It writes what comes back as plain arra
 Touches: in the sandbox, writes one file of arrays.
 """
 import copy
+import os
 
 import numpy
 
@@ -25,12 +26,14 @@ def answers(names, calls):
     return arrays
 
 
-def ask(names, calls, code, path):
+def ask(names, calls, code, name):
     """Put correct functions in the place of lost ones while the calls are made, and keep the answers in a file."""
     kept = dict(names)
     exec(code, names)
     found = answers(names, calls)
-    for name in set(names) - set(kept):
-        del names[name]
+    for extra in set(names) - set(kept):
+        del names[extra]
     names.update(kept)
-    numpy.savez(path, **found)
+    folder = os.environ["ANSWERS"]
+    os.makedirs(folder, exist_ok=True)
+    numpy.savez(os.path.join(folder, name), **found)

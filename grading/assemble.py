@@ -5,6 +5,7 @@ what was deleted comes back, what was moved stands where it belongs, and a test 
 
 Touches: nothing.
 """
+import ast
 import re
 from copy import deepcopy
 from typing import NamedTuple
@@ -138,7 +139,8 @@ def adopt(cells: list[NotebookNode], blank: dict[str, str]) -> list[str]:
         wanted = defined(blank[name])
         if not wanted or (cell.source.strip() != blank[name].strip() and wanted <= defined(cell.source)):
             continue
-        having = [other for other in cells if not grade_id(other) and other.cell_type == "code" and wanted <= defined(other.source)]
+        having = [other for other in cells if other is not cell and other.cell_type == "code" and wanted <= defined(other.source)
+                  and (not grade_id(other) or is_solution(other))]
         if having and (cell.source.strip() == blank[name].strip() or "NotImplementedError" in cell.source or not cell.source.strip()):
             cell.source = having[-1].source
             moved.append(name)
@@ -159,12 +161,24 @@ def changed_places(nb: NotebookNode, place: dict[str, int], names: dict[str, Not
     return notes
 
 
+def words(cell: NotebookNode) -> str:
+    """What a cell may hold of an answer in words: of a code cell, what is no program."""
+    if cell.cell_type != "code":
+        return cell.source
+    source = re.sub(r"^\s*[%!].*$", "", cell.source, flags=re.MULTILINE)
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return source
+    return "" if any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body) else source
+
+
 def words_elsewhere(nb: NotebookNode, cells: list[NotebookNode], place: dict[str, int], copies: set[int], assignment: Assignment,
                     blank: dict[str, str]) -> tuple[dict[str, bool], list[str]]:
     """Which answers by hand are there to be marked, and which of them have an empty cell but perhaps words in another one."""
     given = {grade_id(cell): cell for cell in cells}
     known = {i for name, i in place.items()} | copies
-    loose = [cell.source for i, cell in enumerate(nb.cells) if i not in known]
+    loose = [words(cell) for i, cell in enumerate(nb.cells) if i not in known]
     for name, i in place.items():  # typed under the question, in the question's own cell
         if not is_solution(given[name]) and nb.cells[i].cell_type == "markdown":
             loose.append(nb.cells[i].source.replace(blank[name].strip(), ""))

@@ -16,7 +16,7 @@ SHARED = re.compile(r"^(\w+)-(\w+) ..?.?s \S+ (\S+) (\d+) +(?:/dev/zero|/memfd:|
 class Clock:
     """Seconds that a process and its descendants have used since the start: processor time, or sleep, whichever is more.
 
-    Waiting for a processor is not counted (`run_delay` of Linux, in /proc/PID/schedstat); sleeping, or waiting for a file, is.
+    Waiting for a processor is not counted (`run_delay` of Linux, in /proc/PID/task/TID/schedstat); sleeping, or waiting for a file, is.
     """
 
     def __init__(self, pid):
@@ -46,8 +46,9 @@ def spent(pid):
         try:
             with open(f"/proc/{process}/stat") as file:  # the name, in brackets, may hold anything
                 cpu += sum(map(int, file.read().rpartition(")")[2].split()[11:15])) / os.sysconf("SC_CLK_TCK")
-            with open(f"/proc/{process}/schedstat") as file:
-                waits += int(file.read().split()[1]) / 1e9
+            for thread in os.listdir(f"/proc/{process}/task"):  # a kernel's threads wake each other, and each one waits
+                with open(f"/proc/{process}/task/{thread}/schedstat") as file:
+                    waits += int(file.read().split()[1]) / 1e9
         except (OSError, IndexError):  # it has ended, or this Linux does not tell: then all time counts
             pass
     return cpu, waits

@@ -125,7 +125,7 @@ def in_zip(path: Path) -> list[tuple[Path, str]]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [(path, info.filename) for info in archive.infolist()[:1000] if NOTEBOOK.fullmatch(info.filename)
-                    and not re.search(r"(^|/)(__MACOSX|\.)", info.filename)]
+                    and not re.search(r"(^|/)(__MACOSX/|\._|\.ipynb_checkpoints/)", info.filename)]
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
         return []
 

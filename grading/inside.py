@@ -64,10 +64,10 @@ def execute(job):
             outputs.append(v4.new_output("error", ename=reply["ename"], evalue=reply["evalue"], traceback=[]))
         cells.append({"ran": bool(reply), "outputs": outputs})
     files = {}
-    for path in job.get("files", ()):  # arrays that cells were asked for
+    for name in job.get("files", ()):  # arrays that cells were asked for
         try:
-            with open(path, "rb") as file:
-                files[path] = base64.b64encode(file.read(job["output"])).decode()
+            with open(os.path.join(os.environ["ANSWERS"], name), "rb") as file:
+                files[name] = base64.b64encode(file.read(job["output"])).decode()
         except OSError:
             pass
     return json.dumps({"stopped": stopped, "cell": len(replies), "cells": cells, "files": files}).encode()

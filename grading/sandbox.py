@@ -85,7 +85,7 @@ def check(paths: list[Path], limits: Limits, fonts: Path | None = None) -> None:
 
 def _environment(home: str) -> dict[str, str]:
     return {
-        "PATH": "/usr/bin:/bin", "HOME": home, "MPLCONFIGDIR": f"{home}/matplotlib", "IPYTHONDIR": f"{home}/ipython",
+        "PATH": "/usr/bin:/bin", "HOME": home, "MPLCONFIGDIR": f"{home}/matplotlib", "IPYTHONDIR": f"{home}/ipython", "ANSWERS": f"{home}/answers",
         "LANG": "C.UTF-8", "LC_CTYPE": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
     }
 
@@ -107,6 +107,7 @@ def _bubblewrap(limits: Limits, fonts: Path | None, calls: int | None = None) ->
         "bwrap", "--unshare-pid", "--as-pid-1", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
         "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
         "--size", str(2**26), "--perms", "1777", "--tmpfs", "/dev/shm", "--size", str(2**28), "--perms", "1777", "--tmpfs", "/tmp",
+        "--size", str(2**25), "--perms", "1777", "--tmpfs", "/tmp/answers",
     ]
     if calls is not None:
         command += ["--seccomp", str(calls)]
@@ -149,7 +150,7 @@ def _read(process: subprocess.Popen, limits: Limits) -> tuple[str | None, bytes]
         if len(data) > 4 * limits.output:
             return "output", b""
         if now > look:
-            look = now + 0.2
+            look = now + 0.3
             if now > deadline or used.used() > limits.seconds:
                 return "timeout", b""
             if clock.memory(process.pid, limits.memory) > limits.memory:

@@ -33,14 +33,20 @@ def of_question(rows: list[Row], name: str, most: float) -> dict:
     given = [row.points[name] for row in rows if row.points[name] is not None]
     said = defaultdict(list)
     for row in rows:
-        text = pages.message(row, name)
+        text = headline(pages.message(row, name))
         if text:
-            said[re.sub(r"-?\d+(\.\d+)?(e-?\d+)?", "#", text.splitlines()[0])[:200]].append(row.result.submission.student)
+            said[re.sub(r"-?\d+(\.\d+)?(e-?\d+)?", "#", text)[:200]].append(row.result.submission.student)
     return {
         "name": name, "most": f"{most:g}", "mean": f"{sum(given) / len(given):.2f}" if given else "–", "none": sum(points == 0 for points in given),
         "all": sum(points == most for points in given), "waiting": len(rows) - len(given), "some": sum(0 < points < most for points in given),
         "messages": sorted(said.items(), key=lambda item: (-len(item[1]), item[0]))[:5],
     }
+
+
+def headline(text: str) -> str:
+    """The line of a message that says what is wrong: numpy puts it behind a heading."""
+    lines = [line.strip() for line in text.removeprefix("AssertionError:").splitlines()]
+    return next((line for line in lines if line and not re.match(r"Not equal to tolerance|Arrays are not|Items are not equal", line)), "")
 
 
 def figure(slug: str, questions: list[dict]) -> str:

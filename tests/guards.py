@@ -349,11 +349,13 @@ def page_problems(name, text, book):
 
 
 def toc_entries(toc):
-    """The entries of _toc.yml, in order, as written ("book/index")."""
+    """The entries of _toc.yml, in order, as written ("book/index"); of generated pages those that are there."""
     def walk(node):
         for key, value in node.items() if isinstance(node, dict) else enumerate(node):
             if key in ("root", "file"):
                 yield value
+            elif key == "glob":
+                yield from sorted(path.relative_to(toc.parent).with_suffix("").as_posix() for path in toc.parent.glob(f"{value}.md"))
             elif isinstance(value, (dict, list)):
                 yield from walk(value)
 

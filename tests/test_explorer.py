@@ -177,8 +177,8 @@ def test_keyboard(page):
     for _ in range(20):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
-    wanted = ["drag-p", "drag-kappa", "drag-i", "drag-j", "drag-user", "SUMMARY", "drag-reset"]
-    assert [where for where in reached if where in wanted][:7] == wanted
+    wanted = ["drag-p", "drag-kappa", "drag-i", "drag-j", "drag-user", "SUMMARY", "SUMMARY", "drag-reset", "drag-copy"]
+    assert [where for where in reached if where in wanted][:9] == wanted
 
     page.focus("#drag-p")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
@@ -207,7 +207,7 @@ def test_touch_on_a_phone(page, width):
     assert page.evaluate("[...document.querySelectorAll('.view')].every(e => e.scrollWidth <= e.clientWidth)")
     sizes = page.evaluate("""() => [...document.querySelectorAll("input, select, button, summary")].map(
         e => e.getBoundingClientRect()).map(r => Math.min(r.width, r.height))""")
-    assert len(sizes) == 12 and min(sizes) >= 24
+    assert len(sizes) == 15 and min(sizes) >= 24
 
 
 def test_a_click_on_the_heatmap_chooses_a_pair(page):
@@ -215,6 +215,81 @@ def test_a_click_on_the_heatmap_chooses_a_pair(page):
     box = page.locator("#drag-heatmap").bounding_box()
     page.click("#drag-heatmap", position={"x": box["width"] * 30.5 / 40, "y": box["height"] * 2.5 / 40})
     assert page.evaluate(STATE, "drag")["setting"] | {"p": 0} == dict(p=0, kappa=0, single=5 * [0], i=2, j=30)
+
+
+def test_address_keeps_the_state(page):
+    """A link copied from one reader's page shows another what the first one saw; values that can't be are left out."""
+    page_1 = page(html(MODELS["simulated"]), html(MODELS["hand"], "two-items"))
+    seen = page_1.evaluate(SET, ["drag", {"p": -1.5, "kappa": 0.4, "d2": 0.5, "j": 7, "user": 2}])
+    page_1.evaluate(SET, ["two-items", {"p": 1}])
+    page_1.wait_for_function("location.search.includes('two-items.p=1')")
+    link = page_1.url
+    assert all(part in link for part in ("drag.p=-1.5", "drag.kappa=0.4", "drag.d2=0.5", "drag.j=7", "drag.user=2"))
+    assert "drag.i" not in link and "drag.d1" not in link
+    page_1.goto(link)
+    assert page_1.evaluate(STATE, "drag")["setting"] == seen["setting"]
+    assert page_1.evaluate(STATE, "two-items")["setting"]["p"] == 1
+    page_1.locator("#drag-reset").click()
+    assert "drag." not in page_1.url and "two-items.p=1" in page_1.url
+    page_1.goto(link.split("?")[0] + "?drag.p=x&drag.i=99&drag.__proto__=1&drag.table=%3Cimg%20src%3D.%3E%201%202%0A3%204&drag.kappa=1")
+    assert page_1.evaluate(STATE, "drag")["setting"] == dict(p=0, kappa=1, single=5 * [0], i=0, j=3)
+    assert page_1.inner_text("#drag-wrong").startswith("the name in line 1 must be without <")
+
+
+def test_copies_a_link(page):
+    page = page(html(MODELS["simulated"]), permissions=["clipboard-read", "clipboard-write"])
+    page.evaluate(SET, ["drag", {"p": 2}])
+    page.locator("#drag-copy").click()
+    page.wait_for_function("document.getElementById('drag-copy').textContent === 'Copied'")
+    assert page.evaluate("navigator.clipboard.readText()").endswith("?drag.p=2")
+
+
+def test_no_link_where_a_notebook_is_edited(page):
+    page = page(f'<div class="jp-OutputArea">{html(MODELS["simulated"])}</div>')
+    assert not page.locator("#drag-copy").is_visible()
+    page.evaluate(SET, ["drag", {"p": 2}])
+    page.wait_for_function("document.getElementById('drag-status').textContent")
+    assert "?" not in page.url
+
+
+OWN = np.array([[0.9, 0.1, -3], [0.7, -0.2, 4], [1, 1, 1], [0, 0.5, -2]])
+TABLE = "\n".join(f"item {chr(97 + at)}, " + "\t".join(map(str, row)) for at, row in enumerate(OWN))
+
+
+@pytest.mark.parametrize("p", [-2, 0, 1])
+def test_vectors_of_ones_own(page, p):
+    page = page(html(MODELS["simulated"]))
+    page.locator("#drag-table").evaluate("e => { e.closest('details').open = true; }")
+    page.fill("#drag-table", TABLE)
+    page.click("#drag-own")
+    page.evaluate(SET, ["drag", {"p": p}])
+    seen = page.evaluate(STATE, "drag")
+    sizes = np.sqrt((OWN**2).mean(axis=0))
+    np.testing.assert_allclose(seen["cosines"], cosim.cosine_similarity(OWN * sizes**p), atol=1e-12)
+    np.testing.assert_allclose(seen["scores"], (OWN @ OWN.T)[:3], atol=1e-12)
+    assert page.locator("#drag-i option").all_inner_texts() == ["item a", "item b", "item c", "item d"]
+    page.wait_for_function("location.search.includes('drag.table=')")
+    page.goto(page.url)
+    np.testing.assert_allclose(page.evaluate(STATE, "drag")["cosines"], seen["cosines"])
+    page.click("#drag-reset")
+    assert len(page.evaluate(STATE, "drag")["cosines"]) == 40
+
+
+@pytest.mark.parametrize("table, message", [
+    ("", "the table must be 2 to 100 lines; got 0"), ("a 1 2", "the table must be 2 to 100 lines; got 1"),
+    ("1 2\n" * 101, "the table must be 2 to 100 lines; got 101"), ("a 1\nb 2", "line 1 must be 2 to 100 numbers, after a name or none; got 1 numbers"),
+    ("a 1 2\nb 3", "line 2 must be 2 numbers, like line 1; got 1"), ("1 2\n3 x", "line 2 must be of numbers below 1e9; got x"),
+    ("1 2\n3 1e999", "line 2 must be of numbers below 1e9; got 1e999"), ("1 2\n0 0", "line 2 must be a vector with a direction; got only zeros"),
+    ("1 0\n3 0", "column 2 must be different from 0 somewhere; got only zeros"),
+    ("<b> 1 2\n3 4", 'the name in line 1 must be without <, >, & and "; got one of them')])
+def test_wrong_vectors_change_nothing(page, table, message):
+    page = page(html(MODELS["simulated"]))
+    before = page.evaluate(STATE, "drag")
+    page.locator("#drag-table").evaluate("e => { e.closest('details').open = true; }")
+    page.fill("#drag-table", table)
+    page.click("#drag-own")
+    assert page.inner_text("#drag-wrong") == message
+    assert page.evaluate(STATE, "drag") == before
 
 
 def test_a_screen_reader_hears_where_a_drag_ends(page):

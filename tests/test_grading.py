@@ -401,9 +401,9 @@ DESERVED = {
     "hidden-double": ("ok", ONLY_TOTAL), "hidden-total": ("ok", {"double": 2, "total": 0}),
     "a-right": ("ok", FULL), "z-right": ("ok", FULL), "untouched": ("ok", NONE), "half": ("ok", ONLY_TOTAL),
     "endless": ("timeout", {"double": 2, "total": 0}), "stubborn": ("timeout", None),
-    "left-running": ("ok", FULL), "output": ("failed", None), "files": ("ok", FULL), "memory": ("failed", None), "herd": ("failed", None),
+    "left-running": ("ok", FULL), "output": ("failed", None), "files": ("ok", FULL), "memory": ("failed", None), "herd": ("ok", FULL),
     "sys-exit": ("ok", FULL), "os-exit": ("failed", None),
-    "deleted": ("ok", ONLY_TOTAL), "edited": ("ok", ONLY_TOTAL), "stripped": ("flagged", ONLY_TOTAL),
+    "deleted": ("ok", ONLY_TOTAL), "edited": ("ok", ONLY_TOTAL), "stripped": ("ok", ONLY_TOTAL),
     "patched": ("flagged", NONE), "sly": ("flagged", ONLY_TOTAL), "transformer": ("flagged", NONE),
     "gossip": ("ok", ONLY_TOTAL), "forged": ("flagged", NONE), "absent": ("flagged", {"double": 2, "total": 0}), "memfd": ("failed", None),
     "spaces": ("ok", FULL), "magics": ("ok", FULL), "second-thoughts": ("ok", FULL), "forgetful": ("ok", FULL),
@@ -556,7 +556,9 @@ def test_a_second_run_runs_nothing_again(batch, masters):
 def mark_by_hand(out, student, points, comment, question="why"):
     """As a teacher does it in a spreadsheet."""
     with (out / "marks.csv").open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+        separator = ";" if ";" in file.readline() else ","
+        file.seek(0)
+        rows = list(csv.DictReader(file, delimiter=separator))
     mine = [row for row in rows if (row["student"], row["question"]) == (student, question)]
     if not mine:
         mine = [dict.fromkeys(rows[0], "") | {"student": student, "assignment": "tiny", "question": question}]

@@ -24,9 +24,10 @@ from playwright.sync_api import sync_playwright
 import cosim
 
 SITE = ROOT / "_build" / "html"
-CHAPTERS = [f"{entry}.html" for entry in guards.toc_entries(ROOT / "_toc.yml")]
+CHAPTERS = [f"{entry}.html" for entry in guards.toc_entries(ROOT / "_toc.yml") if not entry.startswith("book/ledger/")]
+LEDGER = [f"book/ledger/{chapter}.html" for chapter in sorted({claim["chapter"] for claim in cosim.claims.ledger()["claims"].values()})]
 SEARCH = "search.html?q=cosine"  # finds something on every version of the book
-PAGES = [*CHAPTERS, "search.html", SEARCH, "genindex.html"]
+PAGES = [*CHAPTERS, *LEDGER, "search.html", SEARCH, "genindex.html"]
 SMALL, PHONE, DESKTOP = [{"width": width, "height": 844} for width in (320, 390, 1280)]
 VIEWS = [(size, theme) for size in (PHONE, DESKTOP) for theme in ("light", "dark")]
 FIRST_VIEW = 1_000_000  # bytes, compressed as a web server sends them

@@ -34,4 +34,16 @@ ALTERNATIVES = [
          "search = np.random.default_rng(1)\n    while True:\n        d = list(np.exp(1.5 * search.normal(size=B.shape[1])))\n"
          "        if nearest(cosine(rescale(B, B, d)[1]), item) != before:\n            return d"),
     ]),
+    Alternative("np.matrix and lists", [
+        ('A_new = A * d\n    B_new = B / d',
+         'A_new = np.matrix(A) @ np.diag(d)\n    B_new = np.matrix(B) @ np.diag(1 / np.asarray(d))'),
+        ('                return d',
+         '                return list(d)'),
+    ]),
+    Alternative("float32", [
+        ('return E @ E.T',
+         'return (E @ E.T).astype(np.float32)'),
+        ('A_new = A * d\n    B_new = B / d',
+         'A_new = (A * d).astype(np.float32)\n    B_new = (B / d).astype(np.float32)'),
+    ]),
 ]

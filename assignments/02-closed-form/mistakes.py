@@ -31,4 +31,22 @@ ALTERNATIVES = [
         ("error = np.sum((X - X @ W) ** 2)\n    penalty = np.sum(W**2)",
          "R = X - (X @ A) @ B.T\n    error = np.linalg.norm(R, 'fro') ** 2\n    penalty = np.trace((A.T @ A) @ (B.T @ B))"),
     ]),
+    Alternative("np.matrix and lists", [
+        ('return sigma, Vt.T',
+         'return list(sigma), np.matrix(Vt).T'),
+        ('V[:, :k], w[:k]',
+         'np.asarray(V)[:, :k], np.asarray(w)[:k]'),
+        ('    B = A.copy()',
+         '    A = np.matrix(A)\n    B = A.copy()'),
+        ('return np.array(rows)',
+         'return [list(row) for row in rows]'),
+        ('1 / (1 + lam / sigma**2)',
+         '1 / (1 + lam / np.asarray(sigma) ** 2)'),
+    ]),
+    Alternative("float32", [
+        ('return sigma, Vt.T',
+         'return sigma.astype(np.float32), Vt.T.astype(np.float32)'),
+        ('    B = A.copy()',
+         '    A = A.astype(np.float32)\n    B = A.copy()'),
+    ]),
 ]

@@ -16,6 +16,9 @@ MISTAKES = [
     Mistake("case 2: B not rescaled", "V * root / inverse", "V * root", {"case-2-model": 1}, "divides B"),
     Mistake("case 2: lambda in units of sigma", "weight = 1 / (1 + lam / sigma**2)", "weight = 1 / (1 + lam / sigma)",
             {"case-2-model": 1}, "objective 1"),
+    Mistake("case 1: W and the identity", "return V * half * d, V * half / d", "return V * w @ V.T, np.eye(len(V))", {"case-1-model": 2}, "diagonal D"),
+    Mistake("case 2: the identity and W", "return V * root * inverse, V * root / inverse", "return np.eye(len(V)), V * weight @ V.T",
+            {"case-2-model": 1}, "diagonal D"),
     Mistake("only the first item compared", "(by_dot == by_cosine).all(axis=1)", "by_dot[:, -1] == by_cosine[:, -1]",
             {"order": 3}, "all items"),
     Mistake("places counted instead of users", "(by_dot == by_cosine).all(axis=1)", "by_dot == by_cosine", {"order": 3}, "users"),
@@ -36,5 +39,11 @@ ALTERNATIVES = [
     Alternative("one factor more for all dimensions", [
         ("d = half ", "d = 3 * half "),
         ("inverse = 1 / root", "inverse = 0.5 / root"),
+    ]),
+    Alternative("np.matrix and float32", [
+        ('return V * half * d, V * half / d',
+         'return np.matrix(V * half * d), np.matrix(V * half / d)'),
+        ('return V * root * inverse, V * root / inverse',
+         'return (V * root * inverse).astype(np.float32), (V * root / inverse).astype(np.float32)'),
     ]),
 ]

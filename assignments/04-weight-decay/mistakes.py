@@ -40,4 +40,16 @@ ALTERNATIVES = [
         ("A = V_k * np.sqrt(left / s)\n    B = V_k * np.sqrt(left * s)\n    return A, B",
          "R = np.eye(k)[::-1]\n    return V_k * np.sqrt(left / s) @ R, V_k * np.sqrt(left * s) @ R"),
     ]),
+    Alternative("np.matrix and lists", [
+        ('    return A, B',
+         '    return np.matrix(A), np.matrix(B)'),
+        ('return np.sqrt(b / a)',
+         'return list(np.sqrt(b / a))'),
+    ]),
+    Alternative("float32", [
+        ('    return A, B',
+         '    return A.astype(np.float32), B.astype(np.float32)'),
+        ('return np.sqrt(b / a)',
+         'return np.sqrt(b / a).astype(np.float32)'),
+    ]),
 ]

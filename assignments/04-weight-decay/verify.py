@@ -28,12 +28,12 @@ def calls(X, A, B):
 def check_product(got, X, A, B):
     U, s, Vt = np.linalg.svd(X, full_matrices=False)
     A_2, B_2 = got["low"]
-    return np.allclose(X @ A_2 @ B_2.T, U[:, :K] * (s[:K] - LOW) @ Vt[:K])
+    return np.allclose(X @ A_2 @ B_2.T, U[:, :K] * (s[:K] - LOW) @ Vt[:K], rtol=1e-4, atol=1e-4)
 
 
 def check_balance(got, X, A, B):
     A_2, B_2 = got["low"]
-    return np.allclose((X @ A_2).T @ (X @ A_2), B_2.T @ B_2)
+    return np.allclose((X @ A_2).T @ (X @ A_2), B_2.T @ B_2, rtol=1e-4, atol=1e-4)
 
 
 def check_threshold(got, X, A, B):
@@ -44,17 +44,17 @@ def check_threshold(got, X, A, B):
 
 def check_loss_1(got, X, A, B):
     W = A @ B.T
-    return np.isclose(got["losses"][0], np.sum((X - X @ W) ** 2) + LOW * np.sum(W**2))
+    return np.isclose(got["losses"][0], np.sum((X - X @ W) ** 2) + LOW * np.sum(W**2), rtol=1e-4, atol=1e-4)
 
 
 def check_loss_2(got, X, A, B):
     P = X @ A
-    return np.isclose(got["losses"][1], np.sum((X - P @ B.T) ** 2) + LOW * (np.sum(P**2) + np.sum(B**2)))
+    return np.isclose(got["losses"][1], np.sum((X - P @ B.T) ** 2) + LOW * (np.sum(P**2) + np.sum(B**2)), rtol=1e-4, atol=1e-4)
 
 
 def check_implied(got, X, A, B):
     d = got["d"]
-    return d.min() > 0 and np.allclose(np.linalg.norm(X @ A * d, axis=0), np.linalg.norm(B / d, axis=0))
+    return d.min() > 0 and np.allclose(np.linalg.norm(X @ A * d, axis=0), np.linalg.norm(B / d, axis=0), rtol=1e-4, atol=1e-4)
 
 
 QUESTIONS = {

@@ -6,7 +6,7 @@ What depends on chance is held against bounds of six standard deviations.
 import numpy as np
 from grading.outside import Call, Question
 
-N, K, LAM_1, LAM_2 = 1500, 3, 4.0, 3.0
+N, K, LAM_1, LAM_2 = 5000, 3, 4.0, 3.0
 KEYS = ("case 1", "even", "case 2", "weight decay")
 
 
@@ -37,7 +37,7 @@ def calls(cluster, S, Y, A, B, clicks, seeds):
         "other": draw(40, (4, 3), (1.0, 0.5), 5, seeds[1]),
         "counts": draw(N, (5,), (1.2,), 5),
         "popularity": draw(N, (5, 6), (0.3, 1.3), 1),
-        "preference": draw(N, (30, 30), (0.0, 0.0), 2),
+        "preference": draw(N, (400, 400), (0.0, 0.0), 12),
         "S": score(S), "-S": score(-S), "S^3": score(S**3), "blocks": score(blocks), "-blocks": score(-blocks),
         "flat": score(1 + 1e-12 * S), "tied": score(tied), "-tied": score(-tied),
         "low diagonal": score(np.where(inner, -9, S)), "high diagonal": score(np.where(inner, 9, S)),
@@ -72,49 +72,55 @@ def check_popularity(got, *_):
 
 
 def check_preference(got, *_):
+    """Of k items, the number in cluster 0 is uniform on 0, ..., k, if the Dirichlet parameters are 1."""
     X = got["preference"]
-    first = X[:, :30].sum(axis=1)[X.sum(axis=1) == 2]
-    return abs(np.mean(first) / 2 - 0.5) < 0.1 and 0.56 < np.mean(first != 1) < 0.76
+    k = X.sum(axis=1)
+    share = np.sort(((X[:, :400].sum(axis=1) + np.random.default_rng().random(len(X))) / (k + 1))[k >= 5])
+    m = len(share)
+    gap = np.abs(share - (np.arange(m) + 0.5) / m).max() * np.sqrt(m)
+    return abs(np.mean(share) - 0.5) * np.sqrt(12 * m) < 6 and abs(np.var(share) - 1 / 12) * np.sqrt(180 * m) < 5 and gap < 2.7
 
 
-def check_score(got, *_):
-    order = np.isclose(got["S"] + got["-S"], 1) and np.isclose(got["S"], got["S^3"])
-    return order and np.isclose(got["blocks"], 1) and np.isclose(got["-blocks"], 0)
+def check_score(got, cluster, S, *_):
+    pairs = [(S[i, j], cluster[i] == cluster[j]) for i in range(12) for j in range(i)]
+    wins = [one > other for one, mine in pairs if mine for other, its in pairs if not its]
+    order = np.isclose(got["S"], np.mean(wins)) and np.isclose(got["S"] + got["-S"], 1, rtol=1e-4, atol=1e-4) and np.isclose(got["S"], got["S^3"], rtol=1e-4, atol=1e-4)
+    return order and np.isclose(got["blocks"], 1, rtol=1e-4, atol=1e-4) and np.isclose(got["-blocks"], 0, rtol=1e-4, atol=1e-4)
 
 
 def check_ties(got, *_):
-    return np.isclose(got["flat"], 0.5) and np.isclose(got["tied"] + got["-tied"], 1)
+    return np.isclose(got["flat"], 0.5, rtol=1e-4, atol=1e-4) and np.isclose(got["tied"] + got["-tied"], 1, rtol=1e-4, atol=1e-4)
 
 
 def check_diagonal(got, *_):
     low, high = got["low diagonal"], got["high diagonal"]
-    return np.isclose(low, high) and 0 <= low <= 1
+    return np.isclose(low, high, rtol=1e-4, atol=1e-4) and 0 <= low <= 1
 
 
 def check_project(got, cluster, S, Y, A, B, *_):
     smoothed = Y @ A @ B.T
     smoothed /= np.linalg.norm(smoothed, axis=0)
-    return np.allclose(got["project"], smoothed.T @ smoothed)
+    return np.allclose(got["project"], smoothed.T @ smoothed, rtol=1e-4, atol=1e-4)
 
 
 def check_standardize(got, cluster, S, Y, *_):
-    return np.allclose(got["standard"], (Y - Y.mean(axis=0)) / Y.std(axis=0))
+    return np.allclose(got["standard"], (Y - Y.mean(axis=0)) / Y.std(axis=0), rtol=1e-4, atol=1e-4)
 
 
 def check_constant(got, *_):
-    return np.isfinite(got["constant"]).all() and np.allclose(got["constant"][:, [1, 3]], 0)
+    return np.isfinite(got["constant"]).all() and np.allclose(got["constant"][:, [1, 3]], 0, rtol=1e-4, atol=1e-4)
 
 
 def check_embed_1(got, cluster, S, Y, *_):
     s, Vt = np.linalg.svd(Y)[1:]
     w, V = s[:K] ** 2 / (s[:K] ** 2 + LAM_1), Vt[:K].T
-    return all(np.allclose(got[key] @ got[key].T, V * w**power @ V.T) for power, key in enumerate(KEYS[:3]))
+    return all(np.allclose(got[key] @ got[key].T, V * w**power @ V.T, rtol=1e-4, atol=1e-4) for power, key in enumerate(KEYS[:3]))
 
 
 def check_embed_2(got, cluster, S, Y, *_):
     s, Vt = np.linalg.svd(Y)[1:]
     product = Vt[:K].T * np.maximum(0, s[:K] - LAM_2) @ Vt[:K]
-    return np.allclose(got[KEYS[3]] @ got[KEYS[3]].T, product) and np.allclose(got["nothing left"], 0)
+    return np.allclose(got[KEYS[3]] @ got[KEYS[3]].T, product, rtol=1e-4, atol=1e-4) and np.allclose(got["nothing left"], 0, rtol=1e-4, atol=1e-4)
 
 
 QUESTIONS = {
