@@ -69,10 +69,9 @@ def _parser():
     add("--html", metavar="FILE", help="write the report as one HTML page")
     add("--json", metavar="FILE", help="write the report as JSON")
     add("--book", default="", metavar="ADDRESS", help="address of the book, for links")
-    add(
-        "--fail-if", action="append", default=[], metavar="CONDITION", help=
-        ("exit with status 1 if it holds, for example 'zero_rows>0' or 'neighbour_overlap<0.8'; any number of the report (see --json); may be repeated"
-         ))
+    add("--fail-if", action="append", default=[], metavar="CONDITION", help=(
+        "exit with status 1 if it holds, for example 'zero_rows>0' or 'neighbour_overlap<0.8'; any number of the "
+        "report can stand in it (see --json); may be repeated"))
     add("--seed", type=int, default=0, help="of the samples (default: 0)")
     add("--quiet", action="store_true", help="no text and no progress bar")
     return parser

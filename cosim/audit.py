@@ -76,6 +76,7 @@ class Case(NamedTuple):
     forms: tuple
     maps: dict
     metric: str
+    lengths: float  # of the items: the longest divided by the shortest
     rng: np.random.Generator
     bar: object
 
@@ -164,18 +165,18 @@ def audit(items, *, users=None, previous=None, previous_users=None, ids=None, pr
 
 def _case(items, users, ids, metric, leave_out, rng, progress):
     bar = _bars(progress)
-    rows, found = _rows(items, ids, "items", leave_out, bar)
+    rows, found, lengths = _rows(items, ids, "items", leave_out, bar)
     tables, forms = [rows, None], []
     if users is not None:
-        tables[1], more = _rows(users, None, "users", leave_out, bar)
+        tables[1], more, _ = _rows(users, None, "users", leave_out, bar)
         found += more
         width = users.shape[1] if hasattr(users, "shape") else tables[1].E.shape[1]
         require(width == rows.E.shape[1], "users", f"of the width of items, {rows.E.shape[1]}", f"width {width}")
     forms = tuple(table and measure.form(table, bar("reading", len(table))) for table in tables)
     maps = measure.conventions(*forms)
     maps["as served"] = maps["as served"]._replace(metric=metric)
-    return Case(rows, Names(None if ids is None else np.asarray(ids), rows.index), tables[1], forms, maps, metric, rng,
-                bar), found
+    names = Names(None if ids is None else np.asarray(ids), rows.index)
+    return Case(rows, names, tables[1], forms, maps, metric, lengths, rng, bar), found
 
 
 def _bars(progress):
@@ -209,6 +210,11 @@ def _pm(values):
     return f"{np.mean(values):.2f} ± {1.96 * np.std(values) / np.sqrt(len(values)):.2f}"
 
 
+def _small(x):
+    """A relative change; what rounding alone makes is 0."""
+    return f"{x:.2g}" if x > 1e-11 else "0"
+
+
 def _share(hits, exact):
     """A share; if it comes from a sample, with half of its 95 % interval (three hits in m where there are none)."""
     p, m = np.mean(hits), len(hits)
@@ -225,7 +231,7 @@ def _turns(values):
 
 
 def _rows(E, ids, argument, leave_out, bar):
-    """The rows that have a direction, and findings about the others."""
+    """The rows that have a direction, findings about the others, and the longest length divided by the shortest."""
     E = E if isinstance(E, np.ndarray) else real_array(E, argument)
     require(E.ndim == 2 and len(E) > 1 and E.shape[1] > 0, argument, "a matrix of at least two rows",
             f"shape {E.shape}")
@@ -253,7 +259,7 @@ def _rows(E, ids, argument, leave_out, bar):
         found.append(
             _say("duplicate-rows", "some" if len(twins) else "none", {"duplicate_rows": len(twins)},
                  count=f"{len(twins):,}", names=equal))
-    return rows, found
+    return rows, found, length[keep].max() / length[keep].min()
 
 
 def _slug(name):
@@ -306,10 +312,11 @@ def _lists(case, maps, rows, queries, label, itself=True, of=None):
 
 def _metric(case, lists, which):
     kept = {metric: measure.overlap(lists["cosine"][0], lists[metric][0]) for metric in METRICS}
-    alike = min(kept["dot"].mean(), kept["l2"].mean()) == 1
-    return _say("metric", "unit" if alike else "other",
-                {"overlap_dot": kept["dot"].mean(), "overlap_l2": kept["l2"].mean()}, which=which,
-                m=lists["dot"][0].shape[1], dot=_pm(kept["dot"]), l2=_pm(kept["l2"]), metric=case.metric)
+    alike = min(kept["dot"].min(), kept["l2"].min()) == 1
+    kind = "unit" if case.lengths < 1 + half_digits(case.items.E[:1], "items") else "alike" if alike else "other"
+    numbers = {"overlap_dot": kept["dot"].mean(), "overlap_l2": kept["l2"].mean(), "length_ratio": case.lengths}
+    return _say("metric", kind, numbers, which=which, m=lists["dot"][0].shape[1], dot=_pm(kept["dot"]),
+                l2=_pm(kept["l2"]), metric=case.metric, ratio=f"{case.lengths:.3g}")
 
 
 def _spectrum(form):
@@ -400,7 +407,7 @@ def _both_tables(case):
 
 
 def _versions(case, previous, previous_users, previous_ids, threshold, leave_out):
-    old, health = _rows(previous, previous_ids, "previous", leave_out, case.bar)
+    old, health, _ = _rows(previous, previous_ids, "previous", leave_out, case.bar)
     now, then = _matched(case, old, previous_ids)
     both = case._replace(items=now, names=Names(case.names.ids, now.index))
     tolerance = max(half_digits(table.E[:1], "items") for table in (now, then))
@@ -410,7 +417,7 @@ def _versions(case, previous, previous_users, previous_ids, threshold, leave_out
     fit = measure.fit(then, now, tolerance, lambda: case.bar("fit", len(now)))
     old_users = None
     if previous_users is not None:
-        old_users, more = _rows(previous_users, None, "previous_users", leave_out, case.bar)
+        old_users, more, _ = _rows(previous_users, None, "previous_users", leave_out, case.bar)
         yield from more
         yield _predictions(both, then, old_users, tolerance, mapped=fit.off.max() <= tolerance)
     yield from _one_map(both, fit, tolerance)
@@ -444,7 +451,7 @@ def _predictions(case, then, users, tolerance, mapped):
         "prediction_change": plain.max(), "prediction_change_median": np.median(plain),
         "prediction_change_centred": centred.max()
     }
-    return _say("predictions", kind, numbers, largest=f"{plain.max():.2g}", median=f"{np.median(plain):.2g}",
+    return _say("predictions", kind, numbers, largest=_small(plain.max()), median=_small(np.median(plain)),
                 names=case.names(np.argsort(-plain)))
 
 
@@ -460,40 +467,35 @@ def _one_map(case, fit, tolerance):
     numbers = {
         "kappa": kappa, "rows_off_the_map": off.size, "residual_median": median, "residual_largest": fit.off.max()
     }
-    yield _say("one-map", kind, numbers, median=f"{median:.2g}", kappa=f"{kappa:.9g}", bound=f"{np.log(kappa):.3g}",
+    yield _say("one-map", kind, numbers, median=_small(median), kappa=f"{kappa:.9g}", bound=f"{np.log(kappa):.3g}",
                whom="all items" if not off.size else f"all but {off.size:,} items")
     if follow and off.size:
         turned = off[fit.turned[off] <= tolerance]
         yield _say("off-the-map", "turned" if turned.size else "some", {"rows_turned": turned.size},
                    count=f"{off.size:,}", turned=f"{turned.size:,}",
-                   names=case.names(off[np.argsort(-fit.off[off], kind="stable")]), which=case.names(turned))
+                   names=case.names(off[np.argsort(-fit.off[off].round(6), kind="stable")]), which=case.names(turned))
 
 
 def _moved(case, then, old_users, threshold):
     queries, which = _some_rows(case, case.items)
-    now_maps = measure.conventions(measure.form(case.items), case.forms[1])
-    then_maps = measure.conventions(measure.form(then), old_users and measure.form(old_users))
-    both = {
-        name: (now_maps[name]._replace(metric=case.metric if name == "as served" else "cosine"), map)
-        for name, map in then_maps.items() if name in now_maps
-    }
-    both["as served"] = (both["as served"][0], both["as served"][1]._replace(metric=case.metric))
-    now, before = (_lists(case, {"": both["as served"][side]}, rows, queries, "neighbours")[""][0]
-                   for side, rows in enumerate((case.items, then)))
+    tables = (case.items, then)
+    maps = [measure.conventions(measure.form(case.items), case.forms[1]),
+            measure.conventions(measure.form(then), old_users and measure.form(old_users))]
+    for side in maps:
+        side["as served"] = side["as served"]._replace(metric=case.metric)
+    now, before = (_lists(case, {"": side["as served"]}, rows, queries, "neighbours")[""][0]
+                   for side, rows in zip(maps, tables))
     kept = measure.overlap(now, before)
     pairs, exact, of_pairs = _some_pairs(case, case.items)
-    values = {
-        name: [measure.pair_values(rows, pairs, map) for rows, map in zip((case.items, then), maps)]
-        for name, maps in both.items()
-    }
+    values = {name: [measure.pair_values(rows, pairs, side[name]) for side, rows in zip(maps, tables)]
+              for name in maps[0] if name in maps[1]}
     moved = {name: np.abs(new - old) for name, (new, old) in values.items()}
     numbers = {"neighbour_overlap": kept.mean()} | {f"moved_{_slug(name)}": move.mean() for name, move in moved.items()}
-    yield _say("neighbours", "any", numbers, [("convention, for both versions", "moved on average", "at most"),
-                                              *((name, f"{move.mean():.2g}", f"{move.max():.2g}")
-                                                for name, move in moved.items())], m=now.shape[1], kept=_pm(kept),
-               mean=f"{moved['as served'].mean():.2g}", largest=f"{moved['as served'].max():.2g}",
-               names=case.names(queries[np.argsort(kept,
-                                                   kind="stable")]), metric=case.metric, which=which, pairs=of_pairs)
+    table = [("convention, for both versions", "moved on average", "at most")]
+    table += [(name, _small(move.mean()), _small(move.max())) for name, move in moved.items()]
+    yield _say("neighbours", "any", numbers, table, m=now.shape[1], kept=_pm(kept), metric=case.metric, which=which,
+               mean=table[1][1], largest=table[1][2], pairs=of_pairs,
+               names=case.names(queries[np.argsort(kept, kind="stable")]))
     if threshold is not None:
         above, was = (value >= threshold for value in values["as served"])
         yield _say("threshold-carries", "any", {"threshold_changed_sides": np.mean(above != was)},
@@ -574,6 +576,10 @@ def _threshold(name, values, similar, weight, drawn, wanted, threshold):
     spans = [] if len(levels) < 20 else [*np.quantile(levels, [0.025, 0.975]), *np.quantile(reached, [0.025, 0.975])]
     unsure = "a level from {:.3f} to {:.3f}, and on items that were not used to set it a {aim} from {:.2f} to {:.2f}"
     unsure = unsure.format(*spans, aim=aim) if spans else "too few pairs to say"
+    hits = np.sum(weight * (similar & (values >= level)))
+    worse = hits / (hits / precision + weight[~similar].max())
+    if worse < precision - 0.05:
+        unsure += f". One wrong pair more would make the precision {worse:.2f}: give --pairs near this level"
     return _say(
         "threshold", "found",
         {f"threshold_{_slug(name)}": level, f"precision_{_slug(name)}": precision, f"recall_{_slug(name)}": recall},

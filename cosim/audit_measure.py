@@ -7,8 +7,7 @@ import mmap
 from typing import NamedTuple
 
 import numpy as np
-import scipy  # and scipy.stats when it is used: it takes longer to import than all the rest
-from scipy import linalg
+import scipy  # and scipy.linalg and scipy.stats when they are used: they take longer to import than all the rest
 
 from ._checks import LARGEST, ZERO_ROW
 from .gauge import split_product
@@ -74,8 +73,7 @@ class Map(NamedTuple):
         return 2 * S - (F * F).sum(axis=1) if self.metric == "l2" else S
 
     def of_pairs(self, E, F):
-        """Similarity of row i of E and row i of F, not mapped yet."""
-        E, F = self(E), self(F)
+        """Similarity of row i of E and row i of F, both mapped already."""
         return -((E - F) ** 2).sum(axis=1) if self.metric == "l2" else (E * F).sum(axis=1)
 
 
@@ -118,7 +116,7 @@ def triangle(blocks):
     """R (k, k) with R^T R = E^T E for the stacked blocks, by QR: the sum of squares would halve the digits."""
     R = np.zeros((0, 0))
     for block in blocks:
-        R = linalg.qr(np.vstack([R.reshape(-1, block.shape[1]), block]), mode="r",
+        R = scipy.linalg.qr(np.vstack([R.reshape(-1, block.shape[1]), block]), mode="r",
                       check_finite=False)[0][:block.shape[1]]
     return np.vstack([R, np.zeros((R.shape[1] - len(R), R.shape[1]))])
 
@@ -213,8 +211,10 @@ def _better(value, position, S, at):
 
 
 def pair_values(rows, pairs, map):
-    """Similarity of every pair (m, 2) under a map."""
-    found = [map.of_pairs(rows.take(part[:, 0]), rows.take(part[:, 1])) for part in _parts(pairs)]
+    """Similarity of every pair (m, 2) under a map; rows of a small table are mapped once, not for each pair."""
+    mapped = map(rows.take(slice(None))) if len(rows) <= BLOCK else None
+    found = [map.of_pairs(*(map(rows.take(side)) if mapped is None else mapped[side] for side in part.T))
+             for part in _parts(pairs)]
     release(rows.E)
     return np.concatenate(found)
 
@@ -228,7 +228,7 @@ def overlap(one, other):
 
 
 class Fit(NamedTuple):
-    """new = old M, fitted without rows that do not follow; off (n,) = |new - old M| / |new|, turned: the same for -new."""
+    """new = old M, without rows that do not follow; off (n,) = |new - old M| / |new|, turned: the same for -new."""
 
     M: np.ndarray
     off: np.ndarray
@@ -327,7 +327,7 @@ def resampled(pairs, weight, rng, resamples=RESAMPLES):
 
 
 def threshold_for(values, similar, weight, aim, wanted):
-    """The lowest level with at least that precision above it, or the highest with that recall; None if there is none."""
+    """The lowest level with at least that precision, or the highest with that recall; None if there is none."""
     order = np.argsort(-values, kind="stable")
     hits, drawn = np.cumsum((weight * similar)[order]), np.cumsum(weight[order])
     last = np.r_[np.diff(values[order]) != 0, True] & (drawn > 0)

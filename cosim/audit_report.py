@@ -16,8 +16,8 @@ STYLE = """
 :root{color-scheme:light dark;--back:#fff;--text:#1b1f24;--soft:#57606a;--line:#d0d7de;--bar:#3b6ea5;--link:#0a58ca}
 @media(prefers-color-scheme:dark){
 :root{--back:#14171b;--text:#e6e9ed;--soft:#a9b1ba;--line:#3a424c;--bar:#7fb0e6;--link:#8ab8ff}}
-body{background:var(--back);color:var(--text);font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:auto;padding:1rem}
-h2{border-top:1px solid var(--line);padding-top:1rem}h3{margin-bottom:.2rem}a{color:var(--link)}
+body{background:var(--back);color:var(--text);font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:auto}
+body{padding:1rem}h2{border-top:1px solid var(--line);padding-top:1rem}h3{margin-bottom:.2rem}a{color:var(--link)}
 p,dd,h3,li{overflow-wrap:anywhere}dt{color:var(--soft);float:left;clear:left;width:5rem}dd{margin:0 0 .2rem 5.5rem}
 .table{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid var(--line);vertical-align:top}
@@ -127,5 +127,6 @@ def _bars(finding):
                    f'<text x="{178 + 380 * share:.0f}" y="{22 * i + 15}" fill="currentColor" font-size="13">'
                    f"{share:.2f}</text>" for i, (name, share) in enumerate(rows))
     alt = escape("Bar chart of neighbours kept: " + ", ".join(f"{name} {share:.2f}" for name, share in rows) + ".")
-    return (f'<figure><svg viewBox="0 0 600 {22 * len(rows) + 4}" role="img" aria-label="{alt}">{bars}</svg><figcaption>'
-            "How to read it: the share of nearest items that each convention keeps; 1 is all of them.</figcaption></figure>")
+    return (f'<figure><svg viewBox="0 0 600 {22 * len(rows) + 4}" role="img" aria-label="{alt}">{bars}</svg>'
+            "<figcaption>How to read it: the share of nearest items that each convention keeps; 1 is all of them."
+            "</figcaption></figure>")

@@ -254,8 +254,8 @@ def cosine_range(b, c, kappa: float):
 
     Examples
     --------
-    >>> cosine_range([2, 1], [1, -1], kappa=1)  # the cosine itself
-    (0.3162..., 0.3162...)
+    >>> cosine_range([1, 1], [1, -1], kappa=2)  # (4 - 1) / (4 + 1)
+    (-0.6, 0.6)
     >>> cosine_range([2, 1], [1, 2], kappa=np.inf)  # 2 sqrt(1/2 * 2) / (1/2 + 2)
     (0.8, 1.0)
     """
@@ -305,16 +305,18 @@ def _lowest_positive(b, c, low):
 
 
 def _lowest_left(same, other, low):
-    """The smallest, over all runs i+1..j at weight `low`, with the best weight for i and 1 elsewhere."""
+    """Smallest over all runs i+1..j of weight low, i of the best, 1 elsewhere."""
     m = same.shape[1]
     i, j = np.triu_indices(m)
-    total = _runs(np.pad(same, [(0, 0), (1, 1)]))  # from a to b: total[:, a + 1, b + 1]
-    before, inside, after = total[:, 0, i], total[:, i + 2, j + 1], total[:, j + 2, m + 1]
-    n, p, q = fixed = other + before + low * inside + after
+    run = _runs(np.pad(same, [(0, 0), (1, 1)]))  # a..b: run[:, a + 1, b + 1]
+    inside = run[:, i + 2, j + 1]
+    n, p, q = fixed = other + run[:, 0, i] + low * inside + run[:, j + 2, m + 1]
     N, P, Q = free = same[:, i]
-    slope = N * (p * Q + q * P) - 2 * n * P * Q  # d ln f/d weight = 0 is linear in the weight
-    weight = np.divide(n * (p * Q + q * P) - 2 * N * p * q, slope, out=np.ones(i.size), where=slope > 0)
-    return float(_cosine(fixed + np.clip(weight, low, 1) * free).min())
+    # f'(weight) = 0 is linear in the weight: slope * weight = constant
+    constant = n * (p * Q + q * P) - 2 * N * p * q
+    slope = N * (p * Q + q * P) - 2 * n * P * Q
+    best = np.divide(constant, slope, out=np.ones(i.size), where=slope > 0)
+    return float(_cosine(fixed + np.clip(best, low, 1) * free).min())
 
 
 def _same_sign(b, c):

@@ -33,7 +33,7 @@ def feedback(row: Row, assignment: Assignment | None, total: str) -> str:
     if not row.points:
         return render("feedback.html.j2", title=submission.slug or "Hand-in", status=LOUD.get(row.status, row.status), note=row.note or verdict.note, questions=[], cells=[])
     questions = [{
-        "name": name, "points": "not marked yet" if points is None else f"{points:g}", "most": f"{assignment.questions[name]:g}",
+        "name": name, "points": "not marked yet," if points is None else f"{points:g} of", "most": f"{assignment.questions[name]:g}",
         "message": message(row, name), "comment": row.comments.get(name, ""), "read": where_to_read(assignment, name) if points is not None and points < assignment.questions[name] else "",
     } for name, points in row.points.items()]
     cells, budget = [], HEAVIEST
@@ -51,8 +51,18 @@ def message(row: Row, name: str) -> str:
     """What went wrong in a question."""
     verdict = row.result.verdict
     if name in verdict.faults and row.points[name] == 0:
-        return verdict.faults[name]
-    return verdict.messages.get(name, "") if row.points[name] != verdict.tests.get(name) or not row.points[name] else ""
+        return f"on other data than the test's: {verdict.faults[name]}"
+    return plainly(verdict.messages.get(name, "")) if row.points[name] != verdict.tests.get(name) or not row.points[name] else ""
+
+
+def plainly(text: str) -> str:
+    """What a failed test said, in words: an error that is not the test's own is the student's code stopping."""
+    kind, _, said = text.partition(": ")
+    if kind == "NotImplementedError":
+        return "there is no answer yet: raise NotImplementedError() still stands in a function"
+    if kind == "CellTimeoutError":
+        return "it took too long and was stopped"
+    return said.strip() if kind == "AssertionError" or not kind.isidentifier() else f"your code stopped with {text}"
 
 
 def where_to_read(assignment: Assignment, question: str) -> str:
