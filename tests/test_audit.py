@@ -407,6 +407,14 @@ def test_intervals_cover_the_truth():
     assert covered >= 34 > by_pairs
 
 
+def test_thresholds_are_tried_on_pairs_of_items_that_were_not_redrawn():
+    pairs = np.column_stack(np.triu_indices(30, 1))
+    for times, unseen in measure.resampled(pairs, np.ones(len(pairs)), np.random.default_rng(0), 50):
+        drawn = np.unique(pairs[times > 0])
+        assert not np.isin(pairs[unseen], drawn).any() and 0 < unseen.sum() < len(pairs) / 2
+        assert np.isin(pairs[(times == 0) & ~unseen], drawn).any(axis=1).all()
+
+
 # --- sentences ----------------------------------------------------------------------------------
 
 
