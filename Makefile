@@ -2,12 +2,18 @@
 # make draft     the same, but only the pages that have changed: to look at what one is writing
 # make test      run all tests (builds the website from the saved outputs first)
 # make offline  build, then pack the site into _build/cosim-book.zip, to read without a network
+# make pdf       the whole book as _build/cosim-book.pdf, with the outputs that are saved in the notebooks
+# make epub      the same as _build/cosim-book.epub
 # make serve     build, then serve at http://localhost:8000
 # make notebooks re-execute the chapters and save their outputs in place
 # make experiments  re-run the multi-seed studies that chapters read, or some: STUDIES="losses" (can be interrupted)
+# make benchmarks   what cosim costs next to what one would use instead (some minutes; pip install implicit first)
 # make assignments  the student notebooks, one zip each, into release/ (see the chapter for teachers)
 # make grade     grade SUBMISSIONS=folder into OUT=folder; what is done already is not done again
 # make grade-trial  grade 100 made-up students and compare with what they were seeded with (5 to 15 minutes)
+# make grade-measure  how sure the checks are, over 10,000 seeds (hours)
+# make similar   which hand-ins in SUBMISSIONS have code in common, into OUT/similar.csv
+# make solutions  the model solutions as notebooks, without hidden tests, into release/
 # make slides    lecture slides, into slides/ (other chapters: CHAPTERS="experiment remedies")
 # make clean     remove everything that was made
 
@@ -17,7 +23,7 @@ BIN := $(VENV)/bin
 SITE := _build/html
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
-.PHONY: book draft executed test offline serve notebooks experiments assignments grade grade-trial slides clean
+.PHONY: book draft executed test offline pdf epub serve notebooks experiments benchmarks assignments grade grade-trial grade-measure similar solutions slides clean
 .DELETE_ON_ERROR:
 
 # The environment is made anew whenever what it is made from changes.
@@ -33,7 +39,9 @@ JOBS ?= 2
 EXECUTED := _build/executed
 LONGEST := second-objective full-rank two-objectives remedies robustness experiment
 CHAPTERS_RUN = $(patsubst book/%,$(EXECUTED)/%,$(wildcard $(LONGEST:%=book/%.ipynb)) $(NOTEBOOKS))
-PACKAGE := $(shell find cosim -type f -not -path "*/__pycache__/*")
+PACKAGE := $(shell find cosim -type f -not -path "*/__pycache__/*" -not -path "cosim/ledger/*")
+LEDGER := $(wildcard cosim/ledger/*.toml)
+WHOLE_LEDGER := $(shell grep -l "claims.ledger()" book/*.ipynb)
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
@@ -47,6 +55,10 @@ $(EXECUTED)/%.ipynb: book/%.ipynb $(PACKAGE) $(VENV)/ready
 		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=mystnb \
 		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=jupyter \
 		$<
+
+# Of the ledger, a chapter needs its own claims, or all of them.
+$(LEDGER:cosim/ledger/%.toml=$(EXECUTED)/%.ipynb): $(EXECUTED)/%.ipynb: cosim/ledger/%.toml
+$(WHOLE_LEDGER:book/%=$(EXECUTED)/%): $(LEDGER)
 
 executed: $(VENV)/ready
 	$(MAKE) --no-print-directory --jobs=$(JOBS) $(CHAPTERS_RUN)
@@ -71,6 +83,20 @@ test: $(VENV)/ready
 offline: book
 	$(BIN)/python -c "import shutil; shutil.make_archive('_build/cosim-book', 'zip', '_build', 'html')"
 
+# jupyter-book has no builder for these; Sphinx has. It reads conf.py, which is made from _config.yml.
+define sphinx
+	$(BIN)/jupyter-book config sphinx . > /dev/null
+	PYTHONPATH=book/_ext $(BIN)/sphinx-build -q -W --keep-going -b $(1) . _build/$(firstword $(1)); status=$$?; rm -f conf.py; exit $$status
+endef
+
+pdf: $(VENV)/ready
+	$(call sphinx,singlehtml)
+	$(BIN)/python book/_ext/print_book.py _build/singlehtml/book/index.html _build/cosim-book.pdf
+
+epub: $(VENV)/ready
+	$(call sphinx,epub -D html_math_renderer=mathml)
+	cp _build/epub/cosim-book.epub _build/
+
 serve: book
 	$(BIN)/python -m http.server --directory $(SITE) 8000
 
@@ -82,10 +108,13 @@ notebooks: $(VENV)/ready
 experiments: $(VENV)/ready
 	$(BIN)/python experiments/run.py $(STUDIES)
 
+benchmarks: $(VENV)/ready
+	$(BIN)/python benchmarks/costs.py
+
 # For a course of your own: MASTERS=folder with the masters, CLASS=class list (CSV) and SECRET=file for data of each student's own.
 RELEASE ?= release
 FROM = $(if $(MASTERS),--masters "$(MASTERS)")
-LIMITS = $(if $(SECONDS_EACH),--seconds "$(SECONDS_EACH)") $(if $(CELL_SECONDS),--cell-seconds "$(CELL_SECONDS)") $(if $(MEMORY),--memory "$(MEMORY)") \
+LIMITS = $(if $(NOTEBOOK_SECONDS),--seconds "$(NOTEBOOK_SECONDS)") $(if $(CELL_SECONDS),--cell-seconds "$(CELL_SECONDS)") $(if $(MEMORY),--memory "$(MEMORY)") \
 	$(if $(WORKERS),--workers "$(WORKERS)")
 LATE = $(if $(FREE_DAYS),--free-days "$(FREE_DAYS)") $(if $(LATE_CAP),--late-cap "$(LATE_CAP)") $(if $(ONLY),--only "$(ONLY)")
 CLASSROOM = $(FROM) $(if $(CLASS),--class "$(CLASS)") $(if $(SECRET),--secret "$(SECRET)")
@@ -100,6 +129,16 @@ grade: $(VENV)/ready
 grade-trial: $(VENV)/ready
 	rm -rf _trial
 	$(BIN)/python -m grading.trial _trial $(FROM)
+
+grade-measure: $(VENV)/ready
+	$(BIN)/python -m grading.measure $(FROM) $(if $(SEEDS),--seeds "$(SEEDS)")
+
+similar: $(VENV)/ready
+	@test -n "$(SUBMISSIONS)" -a -n "$(OUT)" || { echo "usage: make similar SUBMISSIONS=folder OUT=folder [CLASS=list.csv] [MASTERS=folder]"; exit 2; }
+	$(BIN)/python -m grading.similar "$(SUBMISSIONS)" "$(OUT)" $(FROM) $(if $(CLASS),--class "$(CLASS)")
+
+solutions: $(VENV)/ready
+	$(BIN)/python -m grading.release --solutions "$(RELEASE)" $(FROM)
 
 slides: $(VENV)/ready
 	$(BIN)/python -m grading.slides slides $(CHAPTERS)

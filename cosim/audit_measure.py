@@ -7,8 +7,7 @@ import mmap
 from typing import NamedTuple
 
 import numpy as np
-import scipy  # and scipy.stats when it is used: it takes longer to import than all the rest
-from scipy import linalg
+import scipy  # and scipy.linalg and scipy.stats when they are used: they take longer to import than all the rest
 
 from ._checks import LARGEST, ZERO_ROW
 from .gauge import split_product
@@ -117,7 +116,7 @@ def triangle(blocks):
     """R (k, k) with R^T R = E^T E for the stacked blocks, by QR: the sum of squares would halve the digits."""
     R = np.zeros((0, 0))
     for block in blocks:
-        R = linalg.qr(np.vstack([R.reshape(-1, block.shape[1]), block]), mode="r",
+        R = scipy.linalg.qr(np.vstack([R.reshape(-1, block.shape[1]), block]), mode="r",
                       check_finite=False)[0][:block.shape[1]]
     return np.vstack([R, np.zeros((R.shape[1] - len(R), R.shape[1]))])
 

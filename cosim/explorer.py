@@ -25,6 +25,7 @@ EXPONENTS, LARGEST = (-2, 0, 2), 100
 LONG_NAMES = """.cosim-explorer select { max-width: 100%; }
 .cosim-explorer .rows b { overflow: hidden; text-overflow: ellipsis; font-weight: 600; }
 .cosim-explorer .view, .cosim-explorer .live { min-width: 0; }
+@container (max-width: 34rem) { .cosim-explorer .views { grid-template-columns: minmax(0, 1fr); } }
 """
 
 

