@@ -34,6 +34,7 @@ SAMPLES = {
     "conventions": [("conventions", "default", 3, 4), ("scalings", "default", 8, 3)],
     "repeated": [("items", "default", 4, None), ("users", "default", 9, None), ("flat", "default", 13, None),
                  ("ranks", "fixed", 6, None), ("active", "max_items 900, concentration 3", 17, 20)],
+    "towers": [("towers", "teacher", 3, None)],
     "films": [("knobs", "small", 3, None), ("films", "all", 5, 20)],
 }
 TINY = [("sensitivity", "default", seed) for seed in range(12)]
