@@ -7,6 +7,7 @@
 # make serve     build, then serve at http://localhost:8000
 # make notebooks re-execute the chapters and save their outputs in place
 # make experiments  re-run the multi-seed studies that chapters read, or some: STUDIES="losses" (can be interrupted)
+# make benchmarks   what cosim costs next to what one would use instead (some minutes; pip install implicit first)
 # make assignments  the student notebooks, one zip each, into release/ (see the chapter for teachers)
 # make grade     grade SUBMISSIONS=folder into OUT=folder; what is done already is not done again
 # make grade-trial  grade 100 made-up students and compare with what they were seeded with (5 to 15 minutes)
@@ -22,7 +23,7 @@ BIN := $(VENV)/bin
 SITE := _build/html
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
-.PHONY: book draft executed test offline pdf epub serve notebooks experiments assignments grade grade-trial grade-measure similar solutions slides clean
+.PHONY: book draft executed test offline pdf epub serve notebooks experiments benchmarks assignments grade grade-trial grade-measure similar solutions slides clean
 .DELETE_ON_ERROR:
 
 # The environment is made anew whenever what it is made from changes.
@@ -38,7 +39,9 @@ JOBS ?= 2
 EXECUTED := _build/executed
 LONGEST := second-objective full-rank two-objectives remedies robustness experiment
 CHAPTERS_RUN = $(patsubst book/%,$(EXECUTED)/%,$(wildcard $(LONGEST:%=book/%.ipynb)) $(NOTEBOOKS))
-PACKAGE := $(shell find cosim -type f -not -path "*/__pycache__/*")
+PACKAGE := $(shell find cosim -type f -not -path "*/__pycache__/*" -not -path "cosim/ledger/*")
+LEDGER := $(wildcard cosim/ledger/*.toml)
+WHOLE_LEDGER := $(shell grep -l "claims.ledger()" book/*.ipynb)
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
@@ -52,6 +55,10 @@ $(EXECUTED)/%.ipynb: book/%.ipynb $(PACKAGE) $(VENV)/ready
 		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=mystnb \
 		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=jupyter \
 		$<
+
+# Of the ledger, a chapter needs its own claims, or all of them.
+$(LEDGER:cosim/ledger/%.toml=$(EXECUTED)/%.ipynb): $(EXECUTED)/%.ipynb: cosim/ledger/%.toml
+$(WHOLE_LEDGER:book/%=$(EXECUTED)/%): $(LEDGER)
 
 executed: $(VENV)/ready
 	$(MAKE) --no-print-directory --jobs=$(JOBS) $(CHAPTERS_RUN)
@@ -100,6 +107,9 @@ notebooks: $(VENV)/ready
 
 experiments: $(VENV)/ready
 	$(BIN)/python experiments/run.py $(STUDIES)
+
+benchmarks: $(VENV)/ready
+	$(BIN)/python benchmarks/costs.py
 
 # For a course of your own: MASTERS=folder with the masters, CLASS=class list (CSV) and SECRET=file for data of each student's own.
 RELEASE ?= release

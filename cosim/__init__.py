@@ -17,7 +17,7 @@ Section 4                         `simulate_clicks`
 Section 4, Figure 1               `show_similarity`
 drag D                            `explore`
 beyond the paper: conventions     `split_product`, `unit_variance`, `whiten`
-beyond the paper: prices          `flip_threshold`
+beyond the paper: prices          `flip_threshold`, `cosine_range`
 beyond the paper: neighbours      `nearest`
 beyond the paper: yardsticks      `same_cluster_auc`, `precision_at`, `claims.check`
 your own ratings                  `read_ratings`; films with titles: `load_films`, `series_of`
@@ -32,7 +32,7 @@ from importlib import import_module
 
 from . import claims
 from .audit import audit
-from .gauge import flip_threshold, split_product, unit_variance, whiten
+from .gauge import cosine_range, flip_threshold, split_product, unit_variance, whiten
 from .models import (Factors, Spectrum, loss_factors, loss_product, rescale, solve_factors,
                      solve_product, spectrum)
 from .ratings import Films, Ratings, load_films, read_ratings, series_of
@@ -42,7 +42,8 @@ from .similarity import Neighbours, cosine_similarity, nearest
 from .simulate import Clicks, simulate_clicks
 
 __all__ = ["Clicks", "Factors", "Films", "Neighbours", "Ratings", "Spectrum", "audit", "claims",
-           "cosine_similarity", "explore", "flip_threshold", "load_films", "loss_factors", "loss_product",
+           "cosine_range", "cosine_similarity", "explore", "flip_threshold", "load_films", "loss_factors",
+           "loss_product",
            "nearest", "ppmi", "precision_at", "project_back", "read_ratings", "rescale", "same_cluster_auc",
            "series_of", "show_similarity", "simulate_clicks", "solve_factors", "solve_product", "spectrum",
            "split_product", "standardize", "train_cosine", "unit_variance", "weight_by_propensity",

@@ -112,18 +112,19 @@ def spectrum(X, k: int | None = None) -> Spectrum:
                       stacklevel=2)
 
     V = V[:, :k]
-    if n < p:  # V held U so far; the columns of X^T U are sigma_i v_i
-        V = np.linalg.qr(X.T @ V)[0]
-    large = np.abs(V) > (1 - SAME) * np.abs(V).max(axis=0)
-    peaks = V[large.argmax(axis=0), np.arange(k)]
-    return Spectrum(np.sqrt(squares[:k]), V * np.sign(peaks))
+    if n < p:  # V held U so far, and v_i = X^T u_i / sigma_i; what is lost of right angles is put back
+        V = X.T @ V / np.sqrt(squares[:k])
+        V = V @ np.linalg.inv(np.linalg.cholesky(V.T @ V)).T
+    size = np.ascontiguousarray(np.abs(V).T)
+    first = (size > (1 - SAME) * size.max(axis=1, keepdims=True)).argmax(axis=1)
+    return Spectrum(np.sqrt(squares[:k]), V * np.sign(V[first, np.arange(k)]))
 
 
 def _leading(X, k):
     """The k + 1 largest eigenvalues of X^T X (all of them for k=None) and their vectors; X is tall."""
     m = X.shape[1]
     entries = X.nnz if sparse.issparse(X) else X.size
-    if k is None or 2 * k >= m or m <= LARGE and m**3 <= BREAK_EVEN * (k + 10) * max(entries, 10_000):
+    if k is None or 2 * k >= m or m <= LARGE and m**3 <= BREAK_EVEN * (k + 10) * (entries + k * m + 15_000):
         count = m if k is None else min(k + 1, m)
         squares, V = scipy.linalg.eigh(_gram(X), subset_by_index=[m - count, m - 1])
     else:

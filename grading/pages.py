@@ -3,7 +3,9 @@
 Touches: writes OUT/feedback, OUT/marking and OUT/statistics.html; reads the rubrics.
 """
 import html
+import io
 import re
+import zipfile
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
@@ -12,7 +14,7 @@ from nbformat import NotebookNode
 from nbgrader.utils import is_solution
 from pygments.formatters import HtmlFormatter
 
-from grading import inert, marks, store
+from grading import inert, marks, roster, store
 from grading.course import Assignment, grade_id, is_test
 from grading.marks import Row
 
@@ -33,7 +35,7 @@ def feedback(row: Row, assignment: Assignment | None, total: str) -> str:
     if not row.points:
         return render("feedback.html.j2", title=submission.slug or "Hand-in", status=LOUD.get(row.status, row.status), note=row.note or verdict.note, questions=[], cells=[])
     questions = [{
-        "name": name, "points": "not marked yet" if points is None else f"{points:g}", "most": f"{assignment.questions[name]:g}",
+        "name": name, "points": "not marked yet," if points is None else f"{points:g} of", "most": f"{assignment.questions[name]:g}",
         "message": message(row, name), "comment": row.comments.get(name, ""), "read": where_to_read(assignment, name) if points is not None and points < assignment.questions[name] else "",
     } for name, points in row.points.items()]
     cells, budget = [], HEAVIEST
@@ -51,8 +53,18 @@ def message(row: Row, name: str) -> str:
     """What went wrong in a question."""
     verdict = row.result.verdict
     if name in verdict.faults and row.points[name] == 0:
-        return verdict.faults[name]
-    return verdict.messages.get(name, "") if row.points[name] != verdict.tests.get(name) or not row.points[name] else ""
+        return f"on other data than the test's: {verdict.faults[name]}"
+    return plainly(verdict.messages.get(name, "")) if row.points[name] != verdict.tests.get(name) or not row.points[name] else ""
+
+
+def plainly(text: str) -> str:
+    """What a failed test said, in words: an error that is not the test's own is the student's code stopping."""
+    kind, _, said = text.partition(": ")
+    if kind == "NotImplementedError":
+        return "there is no answer yet: raise NotImplementedError() still stands in a function"
+    if kind == "CellTimeoutError":
+        return "it took too long and was stopped"
+    return said.strip() if kind == "AssertionError" or not kind.isidentifier() else f"your code stopped with {text}"
 
 
 def where_to_read(assignment: Assignment, question: str) -> str:
@@ -132,6 +144,22 @@ def write(out: Path, rows: list[Row], course: dict[str, Assignment], totals: dic
             except Exception as error:
                 failed.append(f"{slug} {question}: the page for marking could not be made ({type(error).__name__}: {error})"[:300])
     return failed
+
+
+def returned(out: Path, rows: list[Row]) -> None:
+    """The pages under the names that the platform gave to the hand-ins, in one file to be uploaded there."""
+    named = [row.result.submission for row in rows if row.result.submission.slug]
+    file, used = io.BytesIO(), 0
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for submission in named:
+            entry = next((part for part in submission.path.parts if roster.from_platform(part)), None)
+            if entry:
+                entry = roster.shown(entry)
+                name = f"{entry}/{submission.slug}.html" if entry.endswith("_file_") else f"{Path(entry).stem}.html"
+                archive.writestr(zipfile.ZipInfo(name), (out / "feedback" / safe(submission.student) / f"{submission.slug}.html").read_bytes())
+                used += 1
+    if used:
+        store.write_bytes(out / "return.zip", file.getvalue())
 
 
 def safe(student: str) -> str:

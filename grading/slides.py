@@ -20,16 +20,17 @@ from traitlets.config import Config
 BOOK = Path(__file__).resolve().parents[1] / "book"
 CHAPTERS = ["the-question", "first-objective", "full-rank", "second-objective"]
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:)[^)]*\)")  # to another page of the book
-BOX = re.compile(r"^(:{3,}|`{3,})\{.*?^\1\s*?$", re.MULTILINE | re.DOTALL)  # a MyST directive
+BOX = re.compile(r"^> \*\*.*(?:\n>.*)*", re.MULTILINE)  # a block quote that begins with bold words
+ASIDE = ("Exercises", "Solutions")
 
 
 def deck(chapter: NotebookNode) -> NotebookNode:
     """The chapter's cells with nbconvert's marks for slides, without what is not shown."""
     cells, skip, begun = [], False, False
     for cell in chapter.cells:
-        heading = re.match(r"#+ (.*)", cell.source) if cell.cell_type == "markdown" else None
-        if heading:
-            skip = heading[1] == "Exercises"
+        heading = re.match(r"(#+) (.*)", cell.source) if cell.cell_type == "markdown" else None
+        if heading and len(heading[1]) <= 2:
+            skip = heading[2] in ASIDE
         if cell.cell_type == "markdown":
             cell.source = LINK.sub(r"\1", BOX.sub("", cell.source)).strip()
         if skip or not cell.source:

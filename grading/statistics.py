@@ -45,7 +45,7 @@ def of_question(rows: list[Row], name: str, most: float) -> dict:
 
 def headline(text: str) -> str:
     """The line of a message that says what is wrong: numpy puts it behind a heading."""
-    lines = [line.strip() for line in text.removeprefix("AssertionError:").splitlines()]
+    lines = [line.strip() for line in text.splitlines()]
     return next((line for line in lines if line and not re.match(r"Not equal to tolerance|Arrays are not|Items are not equal", line)), "")
 
 

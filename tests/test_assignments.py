@@ -5,6 +5,7 @@ loses its points. `tests/test_grading.py` sends the same variants through the gr
 """
 
 import re
+import sys
 import warnings
 from functools import cache, partial
 from pathlib import Path
@@ -16,7 +17,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from grading import asking, outside, seeded
+from grading import asking, measure, outside, seeded
 
 ASSIGNMENTS = Path(__file__).resolve().parent.parent / "assignments"
 SLUGS = ["01-rescaling", "02-closed-form", "03-arbitrary", "04-weight-decay", "05-clusters"]
@@ -249,3 +250,17 @@ def test_a_mistake_must_be_found_in_the_master():
     for find, replace in (("y = 2", "y = 3"), ("x", "x"), ("z", "q")):
         with pytest.raises(ValueError):
             seeded.plant(master, find, replace)
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_the_measure_of_the_checks(slug, capsys, monkeypatch):
+    """A sample of what `make grade-measure` does with 10,000 seeds; and a wrong answer is counted."""
+    monkeypatch.setattr(sys, "argv", ["measure", "--only", slug, "--seeds", "3", "--first", "26603"])  # 26604 had no neighbour to swap with
+    with warnings.catch_warnings(), pytest.raises(SystemExit) as left:
+        measure.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert left.value.code == 0 and lines[0].startswith(f"{slug}, right answer: 0 of 3 seeds lose points")
+    assert len(lines) == (len(measure.LAWS) if slug == measure.SLOW else 1) and all("3 of 3 seeds lose points" in line for line in lines[1:])
+    first = variants(slug)[0][0]
+    cells = measure.steps(seeded.change(read(slug), first), None)
+    assert measure.lost(cells, verify(slug), 0, set()) >= set(first.loses)

@@ -58,6 +58,8 @@ def test_numbers_of_one_table(model):
     assert numbers["effective_rank"] == pytest.approx(np.exp(stats.entropy(s / s.sum())), rel=1e-10)
     assert numbers["condition"] == pytest.approx(np.linalg.cond(Q), rel=1e-10)
     assert numbers["mean_cosine"] == pytest.approx(all_pairs(Q).mean(), abs=1e-12)
+    for metric in ("dot", "l2"):
+        assert run(Q, metric=metric).numbers["mean_cosine"] == numbers["mean_cosine"]
     S = cosim.cosine_similarity(Q)
     for name, other in (("dot", Q @ Q.T), ("l2", -((Q[:, None] - Q) ** 2).sum(axis=2))):
         assert numbers[f"overlap_{name}"] == pytest.approx(brute_overlap(S, other), abs=1e-12)

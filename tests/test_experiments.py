@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "experiments"))
+import conventions
+import losses
 import run
 import simulation
 
@@ -26,8 +28,13 @@ SAMPLES = {
         ("figure1", "fixed", 3, None), ("figure1", "concentration 3", 19, None), ("sensitivity", "max_items 50", 7, None),
         ("sensitivity", "activity_exponent 1", 0, None), ("retrieval", "default", 5, None),
         ("recovery", "default", 11, 24), ("remedies", "default", 2, 9)],
+    # Only settings with one minimum: which of several a start finds is a matter of rounding.
+    "losses": [("starts", "squared, k = 3", 4, None), ("starts", "softmax, k = 20", 2, None),
+               ("starts", "one encoder, squared, decay, k = 20", 7, None)],
+    "conventions": [("conventions", "default", 3, 4), ("scalings", "default", 8, 3)],
     "repeated": [("items", "default", 4, None), ("users", "default", 9, None), ("flat", "default", 13, None),
                  ("ranks", "fixed", 6, None), ("active", "max_items 900, concentration 3", 17, 20)],
+    "films": [("knobs", "small", 3, None), ("films", "all", 5, 20)],
 }
 TINY = [("sensitivity", "default", seed) for seed in range(12)]
 
@@ -114,6 +121,42 @@ def test_recall_by_hand():
     known[0, 29] = True  # already known: not recommended, so item 9 moves into the top 20
     hidden[0, [9, 8]] = 1
     assert simulation.recall(scores, known, hidden) == 0.5
+
+
+@pytest.mark.parametrize("k", losses.WIDTHS)
+def test_gradients_of_all_losses_against_differences(k):
+    rng, data = np.random.default_rng(0), losses.draw(0)
+    for name, model in losses.models(k):
+        theta, direction = rng.normal(size=(2, model.size))
+        slope = model(theta, data)[1] @ direction
+        above, below = (model(theta + step * direction, data)[0] for step in (1e-6, -1e-6))
+        np.testing.assert_allclose((above - below) / 2e-6, slope, rtol=1e-5, err_msg=name)
+
+
+def test_two_ends_of_one_balanced_model_have_its_cosines():
+    rng = np.random.default_rng(1)
+    W = rng.normal(size=(losses.USERS, 4)) @ rng.normal(size=(4, losses.ITEMS))
+    root = losses.root(W)
+    np.testing.assert_allclose(root @ root.T @ root @ root.T, W.T @ W, atol=1e-8)
+    assert losses.apart([np.eye(2), np.eye(2), [[1, 0.25], [0, 1]]]) == 0.25
+    assert losses.apart([np.eye(2)]) == 0
+
+
+def test_health_by_hand():
+    assert conventions.effective_rank(np.diag([2.0, 2.0, 2.0])) == pytest.approx(3)
+    assert conventions.isotropy(np.vstack([np.eye(3), -np.eye(3)])) == pytest.approx(1)
+    assert conventions.isotropy(np.ones((5, 1))) == pytest.approx(np.exp(-2))
+    S = np.full((30, 30), 0.5)
+    S[:, 0] = S[0] = 0.9  # everybody's neighbour
+    assert conventions.hubness(S) > 2
+
+
+def test_first_direction_is_gone():
+    E = np.random.default_rng(2).normal(size=(40, 4)) * [9, 2, 1, 1] + 5
+    rest = conventions.without_first(E)
+    np.testing.assert_allclose(rest.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(np.linalg.svd(rest, compute_uv=False)[:3],
+                               np.linalg.svd(E - E.mean(axis=0), compute_uv=False)[1:])
 
 
 def tiny(task, study, folder):

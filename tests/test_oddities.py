@@ -3,19 +3,23 @@
 Each goes through the grader itself, but for the sandbox: honest code runs in this process. `test_grading.py` has the
 sandbox and what is hostile. Each gets what it deserves, and the point that a person gives is never lost in silence.
 """
+import contextlib
 import json
 import os
 import re
+import shutil
+import signal
 import unicodedata
 import zipfile
 from copy import deepcopy
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat import v4
 from test_grading import FULL, MASTER, NONE, ONLY_TOTAL, RIGHT, VERIFY, WRONG, notebook
 
-from grading import asking, course, grade, handins, judge, outside, roster, sandbox
+from grading import asking, course, grade, handins, judge, outside, release, roster, sandbox, similar
 from grading.marks import Late
 from grading.store import Store
 
@@ -335,6 +339,11 @@ def test_the_owner_of_an_odd_name_is_found(hand_in, released, place):
     write(folder / place, notebook(released, GOOD))
     rows, aside = graded()
     assert list(rows) == [PLACES[place]] and not aside
+    if roster.MOODLE.search(place) or roster.CANVAS.search(place):
+        with zipfile.ZipFile(folder.parent / "out" / "return.zip") as archive:
+            (name,) = archive.namelist()
+        entry = unicodedata.normalize("NFC", next(part for part in place.split("/") if roster.from_platform(part)))
+        assert name == (f"{entry}/tiny.html" if entry.endswith("_file_") else entry.replace(".ipynb", ".html"))
     assert (rows[PLACES[place]].status, rows[PLACES[place]].points) == ("ok", FULL | {"why": None}), rows[PLACES[place]].note
 
 
@@ -436,6 +445,82 @@ def test_an_error_in_a_page_costs_that_page_only(hand_in, released, monkeypatch)
     assert {student: row.points for student, row in rows.items()} == dict.fromkeys(("ada", "Jörg"), FULL | {"why": None})
     out = folder.parent / "out"
     assert "5 of 6 points" in (out / "feedback" / "ada" / "tiny.html").read_text() and "Your notebook" in (out / "feedback" / "Jörg" / "tiny.html").read_text()
+
+
+LONG = """def total(values):
+    result, seen = 0.0, []
+    for value in np.asarray(values).ravel():
+        if value > 0:
+            seen.append(value)
+            result = result + value
+        else:
+            result = result - abs(value)
+    return float(result)
+"""
+
+
+def test_similar_code_and_words_are_found_under_other_names(released, tiny, tmp_path):
+    answers = {"ada": LONG, "bob": re.sub(r"\bvalue\b", "v", LONG).replace("seen", "liste").replace("    ", "  "), "cem": RIGHT["total-answer"], "dot": None}
+    for student, text in answers.items():
+        given = RIGHT | {"total-answer": text, "why": "My own." if student in ("ada", "bob") else f"Words of {student}."}
+        write(tmp_path / student / "tiny.ipynb", notebook(released, {} if text is None else given))
+    found = handins.collect(tmp_path, tiny, []).found
+    rows = similar.compare(found, tiny["tiny"])
+    assert {(rows[0]["student"], rows[0]["other"])} == {("bob", "ada")} and rows[0]["words alike"] == "yes"
+    assert float(rows[0]["share"]) > 0.7
+    assert all("dot" not in (row["student"], row["other"]) for row in rows)  # what everybody was given is alike for all
+
+
+def test_solutions_to_hand_out_hold_no_hidden_test(tmp_path):
+    written = release.solutions(tmp_path, course.HERE)
+    assert len(written) == 5
+    for path in written:
+        text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+        assert "HIDDEN" not in text and "SOLUTION" not in text and "def check_" not in text and "raise NotImplementedError()" not in text.replace("`raise NotImplementedError()`", "")
+        master = course.masters()[path.stem.removesuffix("-solution")].read_text()
+        assert re.search(r"### BEGIN SOLUTION\n(.*?)\s*### END", master, re.DOTALL)[1] in text
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_killed_at_twenty_moments_the_grades_are_the_same(hand_in, released):
+    """Not interrupted politely, killed, in a child of this process: at a random one of its writes, before or after it."""
+    folder, graded = hand_in
+    out, state = folder.parent / "out", folder.parent / "state"
+    for i in range(6):
+        write(folder / f"s{i}" / "tiny.ipynb", notebook(released, GOOD if i % 2 else WRONG | WHY))
+
+    def written():
+        return {path.relative_to(out): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file() and path.suffix != ".part"}
+
+    graded(listed=[])
+    wanted = written()
+    assert len(wanted) > 10
+    shutil.rmtree(out), shutil.rmtree(state)
+    rng, cut = np.random.default_rng(0), 0
+    while cut < 20:
+        left, after = int(rng.integers(1, 20)), rng.random() < 0.5
+        child = os.fork()
+        if not child:
+            real = os.replace
+
+            def replace(source, target):
+                nonlocal left
+                left -= 1
+                if after or left:
+                    real(source, target)
+                if not left:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            os.replace = replace
+            with contextlib.suppress(BaseException):
+                graded(listed=[])
+            os._exit(0)
+        if os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+            cut += 1
+        else:  # there was nothing left to write: from the beginning
+            shutil.rmtree(out), shutil.rmtree(state)
+    graded(listed=[])
+    assert written() == wanted
 
 
 def test_there_are_a_hundred_of_them():

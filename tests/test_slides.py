@@ -52,6 +52,14 @@ def test_slides_need_no_network(browser, decks, chapter):  # noqa: F811
                        if not slide["height"] or not slide["text"] or slide["tex"] or slide["wrong"])
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_exercises_solutions_and_boxes_stay_in_the_book(decks, chapter):
+    text = (decks / f"{chapter}.slides.html").read_text(encoding="utf-8")
+    source = (ROOT / "book" / f"{chapter}.ipynb").read_text(encoding="utf-8")
+    for words in ("Exercise 1", "Solution 1", "Open the solution", "About this chapter"):
+        assert words in source and words not in text
+
+
 def test_links_of_slides_lead_somewhere(decks):
     guards.assert_none(link_problems(decks))
 
