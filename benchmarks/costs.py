@@ -116,6 +116,28 @@ def neighbours(who):
     return lambda: NearestNeighbors(n_neighbors=10, metric="cosine", algorithm="brute").fit(E).kneighbors()
 
 
+def cosine_ranges(who):
+    """The range of five cosines under a diagonal, exactly, or by an optimizer over the logarithms of the weights."""
+    import cosim
+    import numpy as np
+    couples, kappa = np.random.default_rng(2).normal(size=(5, 2, 20)), 3
+    if who == "cosim":
+        return lambda: [cosim.cosine_range(b, c, kappa) for b, c in couples]
+    from scipy.optimize import minimize
+    starts, span = np.random.default_rng(3).random((10, 20)), -2 * np.log(kappa)
+
+    def loss(u, products, sign):
+        omega = np.exp(span * u)
+        N, P, Q = products @ omega
+        slope = products[0] / np.sqrt(P * Q) - N / np.sqrt(P * Q) * (products[1] / P + products[2] / Q) / 2
+        return sign * N / np.sqrt(P * Q), sign * slope * omega * span
+
+    def lowest(products, sign):
+        return min(minimize(loss, u, (products, sign), jac=True, method="L-BFGS-B", bounds=[(0, 1)] * 20).fun for u in starts)
+
+    return lambda: [sign * lowest(np.array([b * c, b**2, c**2]), sign) for b, c in couples for sign in (1, -1)]
+
+
 def paper(who):
     """Data, both closed forms, and the cosines of three choices of D and of objective 2."""
     import cosim
@@ -173,6 +195,8 @@ ROWS = {
     "closed form of objective 2": (closed_form, (), ["cosim", f"implicit, steps: {ALS_STEPS}"],
                                    [(f"implicit, steps: {ALS_STEPS}", 10)]),
     "nearest, 20,000 rows, top 10": (neighbours, (), ["cosim", "scikit-learn"], [("scikit-learn", 8)]),
+    "cosine_range, 5 pairs, k = 20": (cosine_ranges, (), ["cosim", "L-BFGS-B, 10 starts an end"],
+                                      [("L-BFGS-B, 10 starts an end", 20)]),
     "the paper, end to end": (paper, (), ["cosim", "plain"], [("plain", 10), ("MB", 350)]),
     "rates": (floor, (), ["float64", "float32", "copy"], []),
 }

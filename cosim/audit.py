@@ -282,7 +282,7 @@ def _one_table(case, pairs):
                which=of_pairs, middle="{:.2f} to {:.2f}".format(*np.quantile(cosines, [0.25, 0.75])))
     if pairs is not None:
         yield _listed(case, pairs)
-    yield from _conventions(case, {name: lists[name] for name in case.maps}, which)
+    yield from _conventions(case, {name: lists[name] for name in case.maps}, lists["cosine"][1], which)
 
 
 def _some_pairs(case, rows):
@@ -361,17 +361,16 @@ def _positions(case, pairs):
     return at
 
 
-def _conventions(case, lists, which):
+def _conventions(case, lists, mean_cosine, which):
     kept = {name: measure.overlap(lists["as served"][0], found) for name, (found, _) in lists.items()}
     least = min(list(kept)[1:], key=lambda name: kept[name].mean())
     yield _say("conventions", "any", {f"overlap_{_slug(name)}": share.mean() for name, share in list(kept.items())[1:]},
                [("convention", "neighbours kept"), *((name, _pm(share)) for name, share in kept.items())],
                m=lists[least][0].shape[1], least=_pm(kept[least]), lowest=least, which=which)
     R = {name: measure.form_after(case.forms[0], map) for name, map in case.maps.items()}
-    scores = {
-        name: (mean, measure.effective_rank(R[name]), np.linalg.norm(R[name], 2)**2 / np.linalg.norm(R[name])**2)
-        for name, (_, mean) in lists.items()
-    }
+    means = {name: mean for name, (_, mean) in lists.items()} | {"as served": mean_cosine}
+    scores = {name: (means[name], measure.effective_rank(r), np.linalg.norm(r, 2)**2 / np.linalg.norm(r)**2)
+              for name, r in R.items()}
     low, high = np.min(list(scores.values()), axis=0), np.max(list(scores.values()), axis=0)
     means, ranks, tops = (f"{a:{spec}} to {b:{spec}}" for a, b, spec in zip(low, high, (".2f", ".1f", ".0%")))
     yield _say("health-scores", "any", {"mean_cosine": scores["as served"][0]},

@@ -64,8 +64,9 @@ def split_product(E, F, power: float):
     U, s, Wt = np.linalg.svd(RE @ RF.T, full_matrices=False)
     noise = np.linalg.norm(RE) * np.linalg.norm(RF) * max(len(E), len(F))
     rank = np.count_nonzero(s > noise * np.finfo(float).eps)
-    require(rank == s.size or 0 < power < 1, "E F^T", f"of rank {s.size} unless 0 < power < 1",
-            f"rank {rank}", "Lower the width")
+    require(rank == s.size or 0 < power < 1, "E F^T",
+            f"of rank {s.size} unless 0 < power < 1", f"rank {rank}",
+            "Lower the width")
     s[rank:] = 0
     return OE @ (U * s ** (1 - power)), OF @ (Wt.T * s**power)
 
@@ -105,8 +106,10 @@ def unit_variance(E):
     E = check_dense(E, "E")
     s = E.std(axis=0)
     constant = np.flatnonzero(s <= CONSTANT * np.abs(E).max(axis=0))
-    require(constant.size == 0, "E", "free of constant dimensions, which have no unit variance",
-            f"{constant.size} of them: columns {constant[:10]}", "Leave those dimensions out")
+    require(constant.size == 0, "E",
+            "free of constant dimensions, which have no unit variance",
+            f"{constant.size} of them: columns {constant[:10]}",
+            "Leave those dimensions out")
     return E / s
 
 
@@ -149,21 +152,23 @@ def whiten(E):
     U, s, _ = np.linalg.svd(Z, full_matrices=False)
     noise = max(E.shape) * np.finfo(float).eps * np.linalg.norm(E)
     rank = np.count_nonzero(s > noise)
-    require(rank == E.shape[1], "E", f"a matrix whose centred rows have rank {E.shape[1]}, its width",
+    require(rank == E.shape[1], "E",
+            f"a matrix whose centred rows have rank {E.shape[1]}, its width",
             f"rank {rank}", "Lower the width")
     return U * np.sqrt(len(E))
 
 
 def flip_threshold(E, F=None):
-    r"""The smallest condition number of a diagonal D that brings each cosine to zero.
+    r"""The smallest condition number of a D that brings each cosine to zero.
 
     .. math::
         \kappa_{\mathrm{flip}} = \sqrt{\frac{\max(s_+, s_-)}{\min(s_+, s_-)}}
         = \sqrt{\frac{1+\rho}{1-\rho}}, \qquad
         \rho = \frac{|e \cdot f|}{\sum_l |e_l f_l|}
 
-    where s_+ and -s_- are the sums of the positive and of the negative products e_l f_l. Beyond it
-    some D changes the sign, below it none does. s_+ and s_- are added up apart, without cancellation.
+    where s_+ and -s_- are the sums of the positive and of the negative products
+    e_l f_l, added up apart, without cancellation. Beyond it some diagonal D
+    changes the sign, below it none does.
 
     Source: this project.
 
@@ -187,7 +192,7 @@ def flip_threshold(E, F=None):
 
     Examples
     --------
-    >>> flip_threshold([[2, 1]], [[1, -1], [1, 1], [1, -2]])**2  # 2 : 1, 3 : 0, 2 : 2
+    >>> flip_threshold([[2, 1]], [[1, -1], [1, 1], [1, -2]])**2
     array([[ 2., inf,  1.]])
     """
     E = _scaled_rows(E, "E")

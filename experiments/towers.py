@@ -16,10 +16,10 @@ import cosim
 
 CLICKS = dict(n=10_000, p=60, n_clusters=5, max_items=30)
 PARTS = [0.5, 0.3, 0.2]  # of the clicks: what a user enters as, what is to be predicted, what is kept to measure on
-TEACHER = dict(n=100, p=60, inputs=4, hidden=16, k=6, noise=0.1)
-HIDDEN, K = 24, 6
-STEPS = {"teacher": 500, "clicks": 400}
-BATCH = {"clicks": 64, "teacher": 100}  # users; of the teacher's world all of them
+TEACHER = dict(n=60, p=40, inputs=3, hidden=8, k=5, noise=0.1)
+HIDDEN, K = 16, 5
+STEPS = {"teacher": 500, "clicks": 300}
+BATCH = {"clicks": 64, "teacher": 60}  # users; of the teacher's world all of them
 RATE = 0.02  # falls to 0 along half a cosine
 NEIGHBOURS = 5
 SPREAD = 9.0  # condition number of the maps that leave the predictions alone
@@ -69,7 +69,7 @@ def clicks_world(rng):
 
 
 def teacher_world(rng):
-    """Users and items are points in R^4; the target is the score of two random towers of them, plus noise."""
+    """Users and items are points in R^3; the target is the score of two random towers of them, plus noise."""
     n, p, inputs = TEACHER["n"], TEACHER["p"], TEACHER["inputs"]
     users, items = rng.normal(size=(n, inputs)), rng.normal(size=(p, inputs))
     first, last = (inputs, TEACHER["hidden"]), (TEACHER["hidden"], TEACHER["k"])
@@ -187,7 +187,7 @@ def neighbours(S, m=NEIGHBOURS):
 
 def shared(first, second):
     """Mean share of common entries in two lists per row."""
-    return np.mean([len(np.intersect1d(a, b)) / len(a) for a, b in zip(first, second, strict=True)])
+    return np.mean((first[:, :, None] == second[:, None, :]).any(axis=2))
 
 
 def projected_back(P, Q, shift):

@@ -114,6 +114,7 @@ def export(out: Path, rows: list[Row], judge: Judge, students: list[dict[str, st
     totals = {i: f"{row.get('total', '–')} of {row.get('max', '–')}" for i, row in enumerate(table)}
     for problem in pages.write(out, rows, judge.course, totals):
         print(problem, file=sys.stderr)
+    pages.returned(out, rows)
     store.write(out / "statistics.html", statistics.page(rows, judge.course))
     tables.write(out, table, judge.course, students, separator)
     return table

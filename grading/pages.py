@@ -3,7 +3,9 @@
 Touches: writes OUT/feedback, OUT/marking and OUT/statistics.html; reads the rubrics.
 """
 import html
+import io
 import re
+import zipfile
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
@@ -12,7 +14,7 @@ from nbformat import NotebookNode
 from nbgrader.utils import is_solution
 from pygments.formatters import HtmlFormatter
 
-from grading import inert, marks, store
+from grading import inert, marks, roster, store
 from grading.course import Assignment, grade_id, is_test
 from grading.marks import Row
 
@@ -142,6 +144,22 @@ def write(out: Path, rows: list[Row], course: dict[str, Assignment], totals: dic
             except Exception as error:
                 failed.append(f"{slug} {question}: the page for marking could not be made ({type(error).__name__}: {error})"[:300])
     return failed
+
+
+def returned(out: Path, rows: list[Row]) -> None:
+    """The pages under the names that the platform gave to the hand-ins, in one file to be uploaded there."""
+    named = [row.result.submission for row in rows if row.result.submission.slug]
+    file, used = io.BytesIO(), 0
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for submission in named:
+            entry = next((part for part in submission.path.parts if roster.from_platform(part)), None)
+            if entry:
+                entry = roster.shown(entry)
+                name = f"{entry}/{submission.slug}.html" if entry.endswith("_file_") else f"{Path(entry).stem}.html"
+                archive.writestr(zipfile.ZipInfo(name), (out / "feedback" / safe(submission.student) / f"{submission.slug}.html").read_bytes())
+                used += 1
+    if used:
+        store.write_bytes(out / "return.zip", file.getvalue())
 
 
 def safe(student: str) -> str:

@@ -59,7 +59,11 @@ class Store(NamedTuple):
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> None:
     """Write a file in one go, unless it is so already."""
-    data = text.encode(encoding, "replace")
+    write_bytes(path, text.encode(encoding, "replace"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """The same with bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.read_bytes() == data:
         return

@@ -25,6 +25,18 @@ def cosine(b, c, omega):
     return omega @ (b * c) / np.sqrt((omega @ b**2) * (omega @ c**2))
 
 
+def flip(b, c, low, sign, corner):
+    """Change one or two weights of a corner at a time, as long as that helps."""
+    single = np.eye(b.size, dtype=bool)
+    pairs = np.unique((single[:, None] | single).reshape(-1, b.size), axis=0)
+    while True:
+        others = np.vstack([corner, corner ^ pairs])
+        best = (sign * cosine(b, c, np.where(others, low, 1))).argmax()
+        if best == 0:
+            return corner.astype(float)
+        corner = others[best]
+
+
 def optimum(b, c, kappa, sign, rng):
     """Largest sign * cosine that L-BFGS-B finds over the logarithms of the weights."""
     span, products = -2 * np.log(kappa), np.array([sign * b * c, b**2, c**2])
@@ -36,14 +48,16 @@ def optimum(b, c, kappa, sign, rng):
         slope = products[0] / np.sqrt(P * Q) - f * (products[1] / P + products[2] / Q) / 2
         return -f, -slope * omega * span
 
-    # Starts: a random point and the best of many corners, each of which has been improved a few times.
-    grids = np.meshgrid(np.tanh(np.linspace(-6, 6, 37)), np.geomspace(0.01, 100, 81))
+    # Starts: a random point and the best of many corners, improved first by a linear function, then by single flips.
+    grids = np.meshgrid(np.tanh(np.linspace(-6, 6, 25)), np.geomspace(0.02, 50, 81))
     alpha, tau = (grid.reshape(-1, 1) for grid in grids)
-    for _ in range(5):
+    for _ in range(4):
         corners = products[0] <= alpha * (tau * products[1] + products[2] / tau) / 2
         N, P, Q = (np.exp(span * corners) @ products.T).T
         alpha, tau = (N / np.sqrt(P * Q))[:, None], np.sqrt(Q / P)[:, None]
-    starts = corners[alpha.argmax()].astype(float), rng.random(b.size)
+    distinct = np.unique(alpha.round(9), return_index=True)[1]
+    improved = [flip(b, c, np.exp(span), sign, corner) for corner in corners[distinct[-3:]]]
+    starts = max(improved, key=lambda u: -minus_f(u)[0]), rng.random(b.size)
     runs = [minimize(minus_f, start, jac=True, method="L-BFGS-B", bounds=[(0, 1)] * b.size,
                      options=dict(ftol=1e-15, gtol=1e-11, maxiter=300)) for start in starts]
     return -min(run.fun for run in runs)
@@ -112,7 +126,8 @@ def test_infinite_kappa_is_the_limit(kind):
     ([1, 0], [0, 1], 9, (0, 0)), ([1, 0], [0, 1], np.inf, (0, 0)), ([1, 0, 0], [1, 0, 0], 2, (1, 1)),
     ([2, 1], [1, 2], np.inf, (0.8, 1)), ([2, 2, 1], [1, 1, 2], np.inf, (0.8, 1)), ([1, 1], [0, 1], np.inf, (0, 1)),
     ([1, 1], [0, 1], 2, (1 / 5**0.5, 2 / 5**0.5)), ([1, 1], [1, -1], 2, (-0.6, 0.6)),
-    ([1, 1], [1, -1], np.inf, (-1, 1)), ([1, 1], [1, -1], LARGEST_KAPPA, (-1, 1)), ([1e-170, 1], [1, 1e-170], np.inf, (0, 1))])
+    ([1, 1], [1, -1], np.inf, (-1, 1)), ([1, 1], [1, -1], LARGEST_KAPPA, (-1, 1)),
+    ([1e-170, 1], [1, 1e-170], np.inf, (0, 1))])
 def test_by_hand(b, c, kappa, expected):
     found = cosine_range(b, c, kappa)
     assert all(type(end) is float for end in found)

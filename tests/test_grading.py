@@ -135,8 +135,10 @@ def grader(*arguments, check=True, **environment):
 
 
 def read_rows(out):
-    with (out / "grades.csv").open(newline="", encoding="utf-8-sig") as file:
-        return [{key.partition(" (of ")[0]: value for key, value in row.items()} for row in csv.DictReader(file)]
+    text = (out / "grades.csv").read_text(encoding="utf-8-sig")
+    assert (out / "grades.csv").read_bytes().startswith(b"\xef\xbb\xbf")  # Excel takes it for another encoding without
+    rows = csv.DictReader(text.splitlines(), delimiter=";" if text.startswith("student;") else ",")
+    return [{key.partition(" (of ")[0]: value for key, value in row.items()} for row in rows]
 
 
 def read_grades(out):
@@ -447,6 +449,21 @@ def test_nothing_outside_was_reached(batch):
         assert "WROTE" not in text and "CONNECTED" not in text
         assert sign is None or sign in text, text
     assert nbformat.read(sub / "a-right" / "tiny.ipynb", as_version=4).cells
+
+
+def printed(text):
+    """What a cell prints in the sandbox."""
+    why, data = sandbox.run({"what": "execute", "cells": [text]}, sandbox.Limits(memory=2**30))
+    assert why is None
+    return "".join(output.get("text", "") for output in json.loads(data)["cells"][0]["outputs"])
+
+
+@pytest.mark.parametrize("user", [0, 1234], ids=["root", "ordinary"])
+def test_the_sandbox_has_no_namespaces_and_no_reach_to_its_parent(monkeypatch, user):
+    """For an ordinary user bubblewrap makes a namespace of users, in which all processes are the same user's."""
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    text = printed(SPACES)
+    assert text.startswith("unshare -1 True") and text.count("no way PermissionError") == 4 and "REACHED" not in text, text
 
 
 def test_feedback_shows_the_message_and_no_hidden_test(batch, masters):

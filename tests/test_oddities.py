@@ -339,6 +339,11 @@ def test_the_owner_of_an_odd_name_is_found(hand_in, released, place):
     write(folder / place, notebook(released, GOOD))
     rows, aside = graded()
     assert list(rows) == [PLACES[place]] and not aside
+    if roster.MOODLE.search(place) or roster.CANVAS.search(place):
+        with zipfile.ZipFile(folder.parent / "out" / "return.zip") as archive:
+            (name,) = archive.namelist()
+        entry = unicodedata.normalize("NFC", next(part for part in place.split("/") if roster.from_platform(part)))
+        assert name == (f"{entry}/tiny.html" if entry.endswith("_file_") else entry.replace(".ipynb", ".html"))
     assert (rows[PLACES[place]].status, rows[PLACES[place]].points) == ("ok", FULL | {"why": None}), rows[PLACES[place]].note
 
 
