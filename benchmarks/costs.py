@@ -1,7 +1,7 @@
 """What cosim costs, next to what one would use instead, and next to what the machine could do at best.
 
-    make benchmarks                          all rows, and a record for the book
-    python benchmarks/costs.py nearest       rows whose name contains the word
+    make benchmarks                          all rows anew, and their record for the book
+    python benchmarks/costs.py nearest       rows whose name contains the word; the others stay in the record
 
 Every candidate runs in a process of its own with one BLAS thread, by turns with the others of its row: processor seconds,
 the median of a few runs, and the peak memory. All of it goes to cosim/data/costs.json, which a page of the book shows. Some minutes on one core,
@@ -260,14 +260,14 @@ def machine():
 
 
 def main(word=""):
-    record = dict(machine=machine(), rows={})
+    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() and word else dict(rows={})
+    record["machine"] = machine()
     for row in [row for row in ROWS if word in row]:
         found = measure(row)
         bars = list(missed(row, found))
         record["rows"][row] = dict(candidates=found, bars=bars)
         print(row, *(f"  {who:<24} {of['seconds']:9.3f} s  {of['peak']:6} MB" for who, of in found.items()),
               *(f"  {'' if bar['met'] else 'MISSED '}{bar}" for bar in bars), sep="\n", flush=True)
-    if not word:
         RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     bad = [row for row, of in record["rows"].items() if not all(bar["met"] for bar in of["bars"])]
     sys.exit(f"bar missed: {'; '.join(bad)}" if bad else 0)

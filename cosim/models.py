@@ -113,11 +113,12 @@ def spectrum(X, k: int | None = None) -> Spectrum:
 
     V = V[:, :k]
     if n < p:  # V held U so far, and v_i = X^T u_i / sigma_i; what is lost of right angles is put back
-        V = X.T @ V / np.sqrt(squares[:k])
+        V = X.T @ (V / np.sqrt(squares[:k]))
         V = V @ np.linalg.inv(np.linalg.cholesky(V.T @ V)).T
     size = np.ascontiguousarray(np.abs(V).T)
     first = (size > (1 - SAME) * size.max(axis=1, keepdims=True)).argmax(axis=1)
-    return Spectrum(np.sqrt(squares[:k]), V * np.sign(V[first, np.arange(k)]))
+    V *= np.sign(V[first, np.arange(k)])
+    return Spectrum(np.sqrt(squares[:k]), V)
 
 
 def _leading(X, k):
