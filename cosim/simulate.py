@@ -137,7 +137,7 @@ def _draw_exponents(n_clusters, exponent_range, exponents, rng):
 def _race(preference, cluster, popularity, k_u, rng):
     """Each user's k_u first arrivals of an exponential race with rates p_ui, as 0/1 rows.
 
-    Users with the same k_u share one partial sort; float64 keys, since float32 ones tie now and then.
+    Users with the same k_u share one partial sort.
     """
     n, p = len(k_u), len(cluster)
     items = np.empty(k_u.sum(), dtype=np.int32)
@@ -150,9 +150,20 @@ def _race(preference, cluster, popularity, k_u, rng):
             keys = rng.standard_exponential((users.size, p))
             with np.errstate(divide="ignore", over="ignore"):  # rates of 0 never arrive: infinite keys
                 keys /= preference[users] @ by_cluster  # p_{u,c_i} p_i; the race needs no normalizing
-            first = np.argpartition(keys, k - 1, axis=1)[:, :k]  # the last of them arrives last
-            require(np.isfinite(keys[np.arange(users.size), first[:, -1]]).all(), "max_items",
-                    "at most the number of items that a user can choose", k,
-                    "Raise concentration or lower max_items")
-            items[start[users][:, None] + np.arange(k)] = np.sort(first, axis=1)
+            items[start[users][:, None] + np.arange(k)] = _smallest(keys, k)
     return sparse.csr_array((np.ones(items.size), items, start), shape=(n, p))
+
+
+def _smallest(keys, k):
+    """Columns of the k smallest keys of every row, ascending: by a float32 copy, and where it ties, by the keys."""
+    n, p = keys.shape
+    with np.errstate(over="ignore"):
+        rough = keys.astype(np.float32)
+    cut = np.partition(rough, k - 1, axis=1)[:, k - 1]
+    chosen = rough <= cut[:, None]  # k in a row, or more where float32 ties
+    if np.isfinite(cut).all() and np.count_nonzero(chosen) == n * k:
+        return (np.flatnonzero(chosen) % p).reshape(n, k)
+    first = np.argpartition(keys, k - 1, axis=1)[:, :k]  # the last of them arrives last
+    require(np.isfinite(keys[np.arange(n), first[:, -1]]).all(), "max_items",
+            "at most the number of items that a user can choose", k, "Raise concentration or lower max_items")
+    return np.sort(first, axis=1)

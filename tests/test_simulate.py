@@ -237,3 +237,15 @@ def test_rng_must_be_a_generator(rng):
     with pytest.raises(ValueError) as caught:
         simulate_clicks(3, 3, 1, rng=rng, max_items=1)
     assert str(caught.value).startswith(f"rng must be a numpy.random.Generator; got {rng!r}. Make one with")
+
+
+@pytest.mark.parametrize("keys", [
+    lambda rng: rng.random((50, 40)), lambda rng: 1 + 1e-12 * rng.random((50, 40)),  # float32 sees 1
+    lambda rng: 1e300 * rng.random((50, 40)), lambda rng: 1e-300 * rng.random((50, 40)),  # infinity, and 0
+    lambda rng: np.where(rng.random((50, 40)) < 0.2, np.inf, rng.random((50, 40)))],
+    ids=["plain", "close", "huge", "tiny", "some never arrive"])
+@pytest.mark.parametrize("k", [1, 5, 20])
+def test_the_smallest_keys_are_those_of_a_sort(keys, k):
+    given = keys(np.random.default_rng(0))
+    expected = np.sort(np.argsort(given, axis=1)[:, :k], axis=1)
+    np.testing.assert_array_equal(simulate._smallest(given, k), expected)
