@@ -150,9 +150,12 @@ def test_health_by_hand():
     assert conventions.effective_rank(np.diag([2.0, 2.0, 2.0])) == pytest.approx(3)
     assert conventions.isotropy(np.vstack([np.eye(3), -np.eye(3)])) == pytest.approx(1)
     assert conventions.isotropy(np.ones((5, 1))) == pytest.approx(np.exp(-2))
-    S = np.full((30, 30), 0.5)
-    S[:, 0] = S[0] = 0.9  # everybody's neighbour
-    assert conventions.hubness(S) > 2
+    S = np.random.default_rng(3).normal(size=(30, 30))
+    S += S.T
+    lists = [sorted(set(range(30)) - {i}, key=lambda j: -S[i, j])[:10] for i in range(30)]
+    counts = np.array([sum(j in near for near in lists) for j in range(30)])
+    third, second = (np.mean((counts - counts.mean()) ** power) for power in (3, 2))
+    assert conventions.hubness(S) == pytest.approx(third / second**1.5)
 
 
 def test_first_direction_is_gone():

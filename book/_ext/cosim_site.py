@@ -64,7 +64,7 @@ def install_from(site, static, sources):
 
 
 def finish(app, exception):
-    if exception is None and app.builder.format == "html":
+    if exception is None and app.builder.name in ("html", "singlehtml"):
         static = Path(app.outdir, "_static")
         prune(static)
         build_wheel(Path(app.srcdir), static)
