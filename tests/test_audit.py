@@ -181,6 +181,19 @@ def test_blocks_do_not_matter(model, monkeypatch):
         assert value == pytest.approx(one[name], rel=1e-6, abs=1e-9), name
 
 
+@pytest.mark.parametrize("block", [7, 100, 16_384])
+def test_neighbours_are_those_of_similarity(model, monkeypatch, block):
+    """Block by block from a file, as from the whole table in memory."""
+    P, Q, _ = model
+    monkeypatch.setattr(measure, "BLOCK", block)
+    queries = np.array([0, 5, 50, 299])
+    plain = measure.Map(np.zeros(K), np.eye(K))
+    found, mean = measure.nearest(measure.Rows(Q), Q[queries], {"": plain}, 10, queries)[""]
+    np.testing.assert_array_equal(found, cosim.nearest(Q, 10).index[queries])
+    users, _ = measure.nearest(measure.Rows(Q), P, {"": plain}, 10, None)[""]
+    np.testing.assert_array_equal(users, cosim.nearest(P, 10, Q).index)
+
+
 # --- what is invariant and what is not ----------------------------------------------------------
 
 
@@ -405,6 +418,14 @@ def test_intervals_cover_the_truth():
         low, high = np.quantile([measure.auc(ranks, similar, t) for t in times], [0.025, 0.975])
         by_pairs += low <= truth <= high
     assert covered >= 34 > by_pairs
+
+
+def test_thresholds_are_tried_on_pairs_of_items_that_were_not_redrawn():
+    pairs = np.column_stack(np.triu_indices(30, 1))
+    for times, unseen in measure.resampled(pairs, np.ones(len(pairs)), np.random.default_rng(0), 50):
+        drawn = np.unique(pairs[times > 0])
+        assert not np.isin(pairs[unseen], drawn).any() and 0 < unseen.sum() < len(pairs) / 2
+        assert np.isin(pairs[(times == 0) & ~unseen], drawn).any(axis=1).all()
 
 
 # --- sentences ----------------------------------------------------------------------------------
