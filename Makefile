@@ -87,7 +87,7 @@ offline: book
 # jupyter-book has no builder for these; Sphinx has. It reads conf.py, which is made from _config.yml.
 define sphinx
 	$(BIN)/jupyter-book config sphinx . > /dev/null
-	PYTHONPATH=book/_ext $(BIN)/sphinx-build -q -W --keep-going -b $(1) . _build/$(firstword $(1)); status=$$?; rm -f conf.py; exit $$status
+	PYTHONPATH=book/_ext $(BIN)/sphinx-build -q -W --keep-going -d _build/.doctrees-file -b $(1) . _build/$(firstword $(1)); status=$$?; rm -f conf.py; exit $$status
 endef
 
 pdf: $(VENV)/ready
