@@ -48,9 +48,9 @@ HERE = Path(__file__).resolve().parent
 BOOK = HERE.parent / "book"
 RESULTS, COUNTS = HERE / "results.csv", HERE.parent / "cosim" / "data" / "mutations.csv"
 COLUMNS = ["mistake", "chapter", "kind", "cell", "what", "reached", "red", "crashed"]
-HORIZON = 6  # a mistake is followed until so many claims were met, or up to the next cell with hard work in it
+HORIZON = 4  # a mistake is followed until so many claims were met, or up to the next cell with hard work in it
 HARD = ("simulate_clicks(", "train_cosine(", "minimize(", "spectrum(", "for seed in")
-PER_CHECK = {"code": 2, "data": 2}  # mistakes for each cell with a check; one of code in every other cell
+ENOUGH, LEAST, MOST = 3, 4, 12  # in a cell with checks: until each claim was red so often; so many mistakes at least, at most
 PER_CELL = 4  # edits of cosim for each cell in which their functions are called first
 
 
@@ -164,7 +164,11 @@ def permuted(x):
     x[...] = np.random.default_rng(0).permutation(x)
 
 
-DATA_MISTAKES = {"row negated": row_negated, "column scaled": column_scaled, "constant": constant,
+def labels_exchanged(x):
+    x[...] = x[..., ::-1].copy()
+
+
+DATA_MISTAKES = {"labels exchanged": labels_exchanged, "row negated": row_negated, "column scaled": column_scaled, "constant": constant,
                  "weakest dimension wrong": weakest_wrong, "reversed": reversed_, "permuted": permuted}
 
 
@@ -175,9 +179,11 @@ def fitting(value):
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.size > 1:
         return ["permuted"] if value.dtype.kind in "iub" else ["reversed", "column scaled", "constant"] if value.dtype.kind == "f" else []
     if isinstance(value, pd.DataFrame) and value.shape[1] > 1 or isinstance(value, pd.Series) and len(value) > 1:
-        return ["permuted", "column scaled", "constant"]
+        return ["labels exchanged", "permuted", "column scaled", "constant"]
     if sparse.issparse(value):
         return ["column scaled", "permuted"]
+    if isinstance(value, dict) and len(value) > 1:
+        return ["labels exchanged", *fitting(list(value.values())[-1])]
     if isinstance(value, (list, tuple, dict)) and len(value):
         return fitting(list(value.values())[-1] if isinstance(value, dict) else value[-1])
     return []
@@ -185,6 +191,8 @@ def fitting(value):
 
 def damaged(value, mistake):
     """A copy of the value with the mistake made."""
+    if isinstance(value, dict) and mistake == "labels exchanged":
+        return dict(zip(value, list(value.values())[::-1]))
     if isinstance(value, dict):
         key = list(value)[-1]
         return {**value, key: damaged(value[key], mistake)}
@@ -266,19 +274,21 @@ def words(source):
 
 
 def mistakes_of(position, code, library, namespace, rng):
-    """The mistakes that act first in a cell: (kind, what, function of the namespace and the cell's source -> source)."""
+    """The mistakes that act first in a cell: (kind, what, function of the namespace and the cell's source -> source).
+
+    In a cell with a check they are all that there are, in random order; who makes them stops at enough.
+    """
     source = code[position][1]
     for i in sorted(rng.permutation(len(library))[:PER_CELL]):
         name, function, old, new = library[i]
         yield "cosim", f"{name}: {old.strip()} -> {new.strip()}", partial(_library, function, old, new)
-    own = list(code_mistakes(source))
-    count = PER_CHECK["code"] if checked(source) else int("plt." not in source)
-    for i in sorted(rng.permutation(len(own))[:count]):
-        yield "code", own[i][0], partial(_code, own[i][1])
-    if checked(source):
-        data = [(name, mistake) for name in sorted(inputs(source) & set(namespace)) for mistake in fitting(namespace[name])]
-        for i in sorted(rng.permutation(len(data))[:PER_CHECK["data"]]):
-            yield "data", ": ".join(data[i]), partial(_data, *data[i])
+    found = [("code", what, partial(_code, new)) for what, new in code_mistakes(source)]
+    if not checked(source):
+        yield from (found[i] for i in rng.permutation(len(found))[:int("plt." not in source)])
+        return
+    found += [("data", f"{name}: {mistake}", partial(_data, name, mistake))
+              for name in sorted(inputs(source) & set(namespace)) for mistake in fitting(namespace[name])]
+    yield from (found[i] for i in rng.permutation(len(found)))
 
 
 def _library(function, old, new, namespace, source):
@@ -311,24 +321,34 @@ def follow(mistake, rest, namespace):
     return dict(reached=" ".join(recorder.reached), red=" ".join(recorder.red), crashed=crashed)
 
 
+def in_a_child(row, mistake, rest, namespace, path):
+    """Fork, make the mistake, run on, and leave the row in a file."""
+    if child := os.fork():
+        os.waitpid(child, 0)
+        return
+    with contextlib.redirect_stderr(io.StringIO()):
+        found = row | follow(mistake, rest, namespace)
+    path.with_suffix(".partial").write_text(json.dumps(found), encoding="utf-8")
+    os.replace(path.with_suffix(".partial"), path)
+    os._exit(0)
+
+
 def plant(chapter, folder, only=None):
     """Make all mistakes of a chapter (or those named in only), a child process for each; a file in folder is its row."""
     claims.check, code, rng = Recorder(), cells(chapter), np.random.default_rng(0)
     namespace, library = {"__name__": "__main__", "display": lambda *_: None}, first_use(code)
     for position, (index, source) in enumerate(code):
+        red, here = Counter(), checked(source)
         for n, (kind, what, mistake) in enumerate(mistakes_of(position, code, library.get(position, []), namespace, rng)):
+            if here and kind != "cosim" and n >= LEAST and (n >= MOST * len(here) or all(red[claim] >= ENOUGH for claim in here)):
+                break
             row = dict(mistake=f"{chapter}-{index}-{n}", chapter=chapter, kind=kind, cell=index, what=what)
             path = folder / f"{row['mistake']}.json"
-            if path.exists() or only is not None and row["mistake"] not in only:
+            if only is not None and row["mistake"] not in only:
                 continue
-            child = os.fork()
-            if child == 0:
-                with contextlib.redirect_stderr(io.StringIO()):
-                    found = row | follow(mistake, code[position:], namespace)
-                path.with_suffix(".partial").write_text(json.dumps(found), encoding="utf-8")
-                os.replace(path.with_suffix(".partial"), path)
-                os._exit(0)
-            os.waitpid(child, 0)
+            if not path.exists():
+                in_a_child(row, mistake, code[position:], namespace, path)
+            red.update(json.loads(path.read_text(encoding="utf-8"))["red"].split())
         run_cell(source, namespace)
     (folder / f"{chapter}.done").touch()
 
