@@ -8,6 +8,7 @@
 # make notebooks re-execute the chapters and save their outputs in place
 # make experiments  re-run the multi-seed studies that chapters read, or some: STUDIES="losses" (can be interrupted)
 # make benchmarks   what cosim costs next to what one would use instead (some minutes; pip install implicit first)
+# make mutations  plant mistakes and count which claims they turn red, or in some: CHAPTERS="index" (can be interrupted)
 # make assignments  the student notebooks, one zip each, into release/ (see the chapter for teachers)
 # make grade     grade SUBMISSIONS=folder into OUT=folder; what is done already is not done again
 # make grade-trial  grade 100 made-up students and compare with what they were seeded with (5 to 15 minutes)
@@ -23,7 +24,7 @@ BIN := $(VENV)/bin
 SITE := _build/html
 NOTEBOOKS := $(wildcard book/*.ipynb)
 
-.PHONY: book draft executed test offline pdf epub serve notebooks experiments benchmarks assignments grade grade-trial grade-measure similar solutions slides clean
+.PHONY: book draft executed test offline pdf epub serve notebooks experiments benchmarks mutations assignments grade grade-trial grade-measure similar solutions slides clean
 .DELETE_ON_ERROR:
 
 # The environment is made anew whenever what it is made from changes.
@@ -86,7 +87,7 @@ offline: book
 # jupyter-book has no builder for these; Sphinx has. It reads conf.py, which is made from _config.yml.
 define sphinx
 	$(BIN)/jupyter-book config sphinx . > /dev/null
-	PYTHONPATH=book/_ext $(BIN)/sphinx-build -q -W --keep-going -b $(1) . _build/$(firstword $(1)); status=$$?; rm -f conf.py; exit $$status
+	PYTHONPATH=book/_ext $(BIN)/sphinx-build -q -W --keep-going -d _build/.doctrees-file -b $(1) . _build/$(firstword $(1)); status=$$?; rm -f conf.py; exit $$status
 endef
 
 pdf: $(VENV)/ready
@@ -110,6 +111,9 @@ experiments: $(VENV)/ready
 
 benchmarks: $(VENV)/ready
 	$(BIN)/python benchmarks/costs.py
+
+mutations: $(VENV)/ready
+	$(BIN)/python mutations/plant.py $(CHAPTERS)
 
 # For a course of your own: MASTERS=folder with the masters, CLASS=class list (CSV) and SECRET=file for data of each student's own.
 RELEASE ?= release
@@ -144,5 +148,5 @@ slides: $(VENV)/ready
 	$(BIN)/python -m grading.slides slides $(CHAPTERS)
 
 clean:
-	rm -rf _build book/ledger release slides _trial experiments/.work $(VENV) .pytest_cache *.egg-info
+	rm -rf _build book/ledger release slides _trial experiments/.work mutations/.work $(VENV) .pytest_cache *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,7 +1,8 @@
 """What is measured on films: one choice of the data and one split of the clicks, a list of rows.
 
 A split hides two fifths of every user's clicks: one fifth chooses lambda and k, the other judges. Films are also
-judged by their genres and series, which neither choose nor are hidden. `knobs` does the same on simulated clicks, with one knob of the simulation changed.
+judged by their genres and series, which neither choose nor are hidden.
+`knobs` does the same on simulated clicks, with one knob of the simulation changed.
 """
 
 from typing import NamedTuple
@@ -29,8 +30,6 @@ KNOBS = {"small": {}, "200 users": dict(n=200), "40 clusters": dict(n_clusters=4
 RANKS, RANKS_CORRECTED = (10, 40, 160), (40, 160)
 LAMBDAS_1 = (0.3, 3, 15)  # in units of sigma_50 squared, so that they fit all data
 LAMBDAS_2 = (0.1, 0.5, 1, 1.5, 2, 3)  # in units of sigma_50
-TEMPERATURES = (0.15, 0.3)
-TRAINING = dict(steps=200, rate=100, batch=200)
 SCALINGS = simulation.SCALINGS
 CORRECTIONS = "centred", "standardized", "IPS^1/2", "IPS"  # of the clicks, and what is looked at in their models:
 CORRECTED = {name: SCALINGS[name] for name in ("V F^1/2", "V S F")}
@@ -44,15 +43,13 @@ SEEDS, SEEDS_PER_VARIANT = range(20), range(10)
 SETTINGS = dict(
     seeds=list(SEEDS), seeds_per_variant=list(SEEDS_PER_VARIANT), neighbours=M, listed=TOP, near_users=NEAR_USERS,
     hidden=HIDDEN, alike=ALIKE, data=DATA, items=ITEMS, small_simulation=SMALL_SIMULATION, knobs=KNOBS,
-    ranks=RANKS, ranks_corrected=RANKS_CORRECTED, lambdas_1=LAMBDAS_1, lambdas_2=LAMBDAS_2,
-    temperatures=TEMPERATURES, training=TRAINING)
+    ranks=RANKS, ranks_corrected=RANKS_CORRECTED, lambdas_1=LAMBDAS_1, lambdas_2=LAMBDAS_2)
 
 
 def tasks():
     """Every (function, setting, seed) of the run."""
     yield from (("films", "all", seed) for seed in SEEDS)
     yield from (("knobs", setting, seed) for seed in SEEDS_PER_VARIANT for setting in KNOBS)
-    yield from (("learned", "all", seed) for seed in SEEDS_PER_VARIANT)
 
 
 class Split(NamedTuple):
@@ -81,18 +78,8 @@ class Candidate(NamedTuple):
 
 def films(setting, seed):
     """Scalings, remedies, the models' own scores and the neighbours of users, lambda and k chosen by prediction."""
-    data = split_films(setting, seed)[0]
-    yield from named(setting, seed, judged(data, list(untrained(data))))
-
-
-def learned(setting, seed):
-    """Training for the cosine, its temperature chosen by prediction."""
-    data, rng = split_films(setting, seed)
-    best = best_of(trained(data, rng))
-    yield from named(setting, seed, item_rows(best, data))
-    yield from named(setting, seed, [
-        dict(study="films-retrieval", method=method, lam=candidate.lam, k=candidate.k,
-             recall=recall(candidate.scores, data.train, data.judge)) for method, candidate in best.items()])
+    data = split_films(setting, seed)
+    yield from named(setting, seed, judged(data))
 
 
 def knobs(setting, seed):
@@ -105,7 +92,7 @@ def knobs(setting, seed):
     cluster = clicks.cluster[kept]
     alike = (cluster[:, None] == cluster).astype(float)
     data = split(clicks.X[:, kept], alike, np.arange(kept.size), rng)
-    yield from named(setting, seed, judged(data, list(untrained(data))))
+    yield from named(setting, seed, judged(data))
 
 
 def named(setting, seed, rows):
@@ -116,12 +103,11 @@ def named(setting, seed, rows):
 # ---- Splitting and judging -----------------------------------------------------------------------------
 
 def split_films(setting, seed):
-    """One choice of the data, split once; and the rng, for what is random after that."""
+    """One choice of the data, split once."""
     data = cosim.load_films(**DATA[setting])
     graded = 1 - cdist(data.genres > 0, data.genres > 0, "jaccard")
     series = np.unique(cosim.series_of(data.titles.tolist()), return_inverse=True)[1]
-    rng = np.random.default_rng([seed, 12])
-    return split(data.X, graded, series, rng), rng
+    return split(data.X, graded, series, np.random.default_rng([seed, 12]))
 
 
 def split(X, graded, series, rng):
@@ -175,10 +161,10 @@ def item_quality(S, data):
 
 # ---- Items ---------------------------------------------------------------------------------------------
 
-def judged(data, candidates):
-    """Every row of one split that needs no more than the candidates."""
-    best = best_of(candidates)
+def judged(data):
+    """Every row of one split."""
     spec = cosim.spectrum(data.X)
+    best = best_of([*first_objective(data), *second_objective(spec, data), *without_a_model(data)])
     yield from item_rows(best, data)
     yield from retrieval(best, spec, data)
     yield from users(best["V F^1/2"], best["Eq. 6"], spec, data)
@@ -191,13 +177,6 @@ def best_of(candidates):
         if candidate.method not in best or candidate.fit > best[candidate.method].fit:
             best[candidate.method] = candidate
     return best
-
-
-def untrained(data):
-    """All that has a closed form."""
-    yield from first_objective(data)
-    yield from second_objective(cosim.spectrum(data.X), data)
-    yield from without_a_model(data)
 
 
 def first_objective(data):
@@ -240,18 +219,6 @@ def without_a_model(data):
         E = simulation.unit(E)
         scores = data.train @ E @ E.T
         yield Candidate(method, 0, k, recall(scores, data.train, data.choose), E, scores)
-
-
-def trained(data, rng):
-    """Training for the cosine; its temperature is chosen like a lambda."""
-    A, B = rng.normal(size=(2, data.X.shape[1], simulation.K))
-    for power in (0, 0.75):
-        for temperature in TEMPERATURES:
-            model = cosim.train_cosine(data.X, A, B, power=power, temperature=temperature, **TRAINING)
-            scores = cosim.cosine_similarity(data.train @ model[0], model[1])
-            fit = recall(scores, data.train, data.choose)
-            yield Candidate(f"trained for the cosine, power {power:g}", temperature, simulation.K, fit,
-                            simulation.unit(model[1]), scores)
 
 
 def lists(candidate, data):

@@ -298,7 +298,7 @@ def test_descriptions_differ_and_are_about_the_page(built):  # noqa: F811
         soup = BeautifulSoup((built / page).read_text(encoding="utf-8"), "html.parser")
         text = soup.select_one("meta[name=description]")["content"]
         shown = " ".join(soup.select_one("article").get_text().split())
-        problems += [f"{page}: the same as {found[text]}"] * (text in found)
+        problems += [f"{page}: the same as {found.get(text)}"] * (text in found)
         problems += [f"{page}: not on the page: {text}"] * (text[:25] not in shown)
         problems += [f"{page}: {text}"] * text.startswith(("To run it", "How to read"))
         found[text] = page

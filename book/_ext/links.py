@@ -19,7 +19,7 @@ from cosim import claims
 TOKEN = re.compile(r"(<!--.*?-->|<[^>]*>)", re.DOTALL)
 NEVER = {"a", "script", "style", "svg", "button", "summary", "textarea", "select", "h1", "title"}  # no link inside
 VOID = {"img", "br", "hr", "input", "wbr", "col", "source", "meta", "link"}
-EQUATIONS = re.compile(r"\bEqs?\.(?:\s|&nbsp;|\xa0)*\d(?!\d)(?:(?:\s*(?:,|–|-|and|or|to)\s*)\d(?![\d.]\d|\d))*")
+EQUATIONS = re.compile(r"\bEqs?\.(?:\s|&nbsp;|\xa0)*\d(?!\.?\d)(?:\s*(?:,|–|-|and|or|to)\s*\d(?!\.?\d))*")
 SLUG = re.compile(r"(?<![\w/#.-])[a-z0-9]+(?:-[a-z0-9]+)+(?![\w-])")
 CALL = re.compile(r"(?<![\w.])(?:cosim\.)?[a-z_]\w*(?:\.[a-z_]\w*)?(?![\w.])")
 IN_CODE = re.compile(r'<span class="n">(cosim|claims)</span><span class="o">\.</span><span class="n">(\w+)</span>')
