@@ -461,7 +461,8 @@ def _one_map(case, fit, tolerance):
     mixed = np.abs(fit.M - np.diag(np.diag(fit.M))).max() if kappa < np.inf else np.inf
     follow = off.size <= len(fit.off) / 2
     kind = ("unrelated" if not follow and median > UNRELATED else "none" if not follow
-            else "singular" if kappa == np.inf else "rotation" if kappa - 1 <= 2 * tolerance else "diagonal" if mixed <= tolerance * s[0] else "matrix")
+            else "singular" if kappa == np.inf else "rotation" if kappa - 1 <= 2 * tolerance
+            else "diagonal" if mixed <= tolerance * s[0] else "matrix")
     numbers = {
         "kappa": kappa, "rows_off_the_map": off.size, "residual_median": median, "residual_largest": fit.off.max()
     }
