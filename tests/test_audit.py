@@ -284,6 +284,7 @@ def test_negated_short_rows_are_named(model, scaled):
     assert "Of them 2 have the opposite sign: film 20, film 120." in finding(found, "off-the-map").says
     assert found.numbers["kappa"] == pytest.approx(4 if scaled else 1, rel=1e-8)  # the two do not spoil the map
     assert found.numbers["prediction_change"] == pytest.approx(2, rel=1e-6)  # of an item's own, however short its row
+    assert found.numbers["residual_largest"] == pytest.approx(2, rel=1e-6)
     assert "changed" in finding(found, "predictions").says and set(finding(found, "predictions").says.split("most for ")[1].split(", ")[:2]) == {"film 20", "film 120"}
 
 
