@@ -167,8 +167,8 @@ def flip_threshold(E, F=None):
         \rho = \frac{|e \cdot f|}{\sum_l |e_l f_l|}
 
     where :math:`s_+` and :math:`-s_-` are the sums of the positive and of
-    the negative products e_l f_l, added up apart, without cancellation. Beyond it some diagonal D
-    changes the sign, below it none does.
+    the negative products e_l f_l, added up apart, without cancellation.
+    Beyond it some diagonal D changes the sign, below it none does.
 
     Source: this project.
 

@@ -83,7 +83,7 @@ def declare_formulas(app, exception):
     with ZipFile(path, "w") as book:
         for item, data in files.items():  # in their order: the type of the file comes first, not compressed
             if item.filename == "content.opf":
-                data = re.sub(r'<item href="([^"]+)"', lambda m: m[0] + ' properties="mathml"' * (m[1] in formulas),
+                data = re.sub(r'<item id="[^"]*" href="([^"]+)"', lambda m: m[0] + ' properties="mathml"' * (m[1] in formulas),
                               data.decode()).encode()
             book.writestr(item, data)
 
