@@ -133,6 +133,7 @@ def changes(node):
         yield "sign dropped", lambda n: setattr(n, "op", ast.UAdd())
     if isinstance(node, ast.Constant) and isinstance(node.value, float):
         yield f"{node.value} -> {1.5 * node.value + 0.1:.4g}", lambda n: setattr(n, "value", 1.5 * n.value + 0.1)
+        yield f"{node.value} -> {-node.value}", lambda n: setattr(n, "value", -n.value)
     if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("sqrt", "abs", "min", "max"):
         other = {"sqrt": "square", "abs": "negative", "min": "max", "max": "min"}[node.func.attr]
         yield f"{node.func.attr} -> {other}", lambda n: setattr(n.func, "attr", other)
@@ -179,7 +180,8 @@ def fitting(value):
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.size > 1:
         return ["permuted"] if value.dtype.kind in "iub" else ["reversed", "column scaled", "constant"] if value.dtype.kind == "f" else []
     if isinstance(value, pd.DataFrame) and value.shape[1] > 1 or isinstance(value, pd.Series) and len(value) > 1:
-        return ["labels exchanged", "permuted", "column scaled", "constant"]
+        strings = isinstance(value, pd.DataFrame) and len(value.select_dtypes(exclude="number").columns)
+        return ["names exchanged"] * 2 if strings else ["labels exchanged", "permuted", "column scaled", "constant"]
     if sparse.issparse(value):
         return ["column scaled", "permuted"]
     if isinstance(value, dict) and len(value) > 1:
@@ -199,9 +201,14 @@ def damaged(value, mistake):
     if isinstance(value, (list, tuple)):
         parts = [*value[:-1], damaged(value[-1], mistake)]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    if mistake == "names exchanged":  # in the column with the most of them
+        column = value.select_dtypes(exclude="number").nunique().idxmax()
+        found = value[column].unique()
+        return value.assign(**{column: value[column].map(dict(zip(found, found[::-1])))})
     if isinstance(value, pd.DataFrame):
-        numbers = value.select_dtypes("number")
-        return value.assign(**dict(zip(numbers.columns, damaged(numbers.to_numpy(float), mistake).T)))
+        numbers, changed = value.select_dtypes("number"), value.copy()
+        changed[numbers.columns] = damaged(numbers.to_numpy(float), mistake)
+        return changed
     if isinstance(value, pd.Series):
         if value.dtype.kind not in "iuf":
             return value
@@ -348,7 +355,7 @@ def plant(chapter, folder, only=None):
                 continue
             if not path.exists():
                 in_a_child(row, mistake, code[position:], namespace, path)
-            red.update(json.loads(path.read_text(encoding="utf-8"))["red"].split())
+            red.update(json.loads(path.read_text(encoding="utf-8"))["red"].split() if path.exists() else ())
         run_cell(source, namespace)
     (folder / f"{chapter}.done").touch()
 
