@@ -88,7 +88,14 @@ def declare_formulas(app, exception):
             book.writestr(item, data)
 
 
+def load_mathjax(app):
+    """On one page for all, Sphinx looks for formulas only in the text of the first."""
+    if app.builder.name == "singlehtml":
+        app.set_html_assets_policy("always")
+
+
 def setup(app):
+    app.connect("builder-inited", load_mathjax)
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     app.connect("html-page-context", clean_page, priority=990)
     app.connect("build-finished", declare_formulas)
