@@ -150,7 +150,7 @@ def column_scaled(x):
 
 
 def constant(x):
-    x[...] = x.mean()
+    x[...] = np.nanmean(x)
 
 
 def weakest_wrong(x):
@@ -181,7 +181,7 @@ def fitting(value):
         return ["permuted"] if value.dtype.kind in "iub" else ["reversed", "column scaled", "constant"] if value.dtype.kind == "f" else []
     if isinstance(value, pd.DataFrame) and value.shape[1] > 1 or isinstance(value, pd.Series) and len(value) > 1:
         strings = isinstance(value, pd.DataFrame) and len(value.select_dtypes(exclude="number").columns)
-        return ["names exchanged"] * 2 if strings else ["labels exchanged", "permuted", "column scaled", "constant"]
+        return ["names exchanged", "constant"] if strings else ["labels exchanged", "permuted", "column scaled", "constant"]
     if sparse.issparse(value):
         return ["column scaled", "permuted"]
     if isinstance(value, dict) and len(value) > 1:
@@ -206,7 +206,7 @@ def damaged(value, mistake):
         found = value[column].unique()
         return value.assign(**{column: value[column].map(dict(zip(found, found[::-1])))})
     if isinstance(value, pd.DataFrame):
-        numbers, changed = value.select_dtypes("number"), value.copy()
+        numbers, changed = value.select_dtypes("float"), value.copy()
         changed[numbers.columns] = damaged(numbers.to_numpy(float), mistake)
         return changed
     if isinstance(value, pd.Series):
