@@ -67,9 +67,11 @@ def clean(body):
 
 
 def clean_page(app, pagename, templatename, context, doctree):
-    if app.builder.name == "epub" and "body" in context:
+    if app.builder.name != "epub":
+        return
+    context["css_files"] = [file for file in context["css_files"] if "mystnb" not in str(file)]  # comes after the packing
+    if "body" in context:
         context["body"] = clean(context["body"])
-        context["css_files"] = [file for file in context["css_files"] if "mystnb" not in str(file)]  # comes after the packing
 
 
 def declare_formulas(app, exception):
@@ -88,14 +90,7 @@ def declare_formulas(app, exception):
             book.writestr(item, data)
 
 
-def load_mathjax(app):
-    """On one page for all, Sphinx looks for formulas only in the text of the first."""
-    if app.builder.name == "singlehtml":
-        app.set_html_assets_policy("always")
-
-
 def setup(app):
-    app.connect("builder-inited", load_mathjax)
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     app.connect("html-page-context", clean_page, priority=990)
     app.connect("build-finished", declare_formulas)
