@@ -246,6 +246,7 @@ def test_planted_mistakes_are_shown_where_they_were_counted(tmp_path, monkeypatc
     (tmp_path / "counts.csv").write_text("claim,reached,red\none,5,4\ntwo,0,0\n", encoding="utf-8")
     monkeypatch.setattr(ledger_pages, "ROOT", tmp_path)
     monkeypatch.setattr(ledger_pages, "MISTAKES", "counts.csv")
+    assert set(ledger_pages.mistakes()) == {"one"}
     assert "Planted mistakes that reached it and turned it red: 4 of 5." in ledger_pages.entry("one", CLAIMS["eq1-by-hand"], "", ledger_pages.mistakes())
 
 
