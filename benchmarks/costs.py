@@ -232,7 +232,7 @@ def measure(row):
     runs = {who: [] for who in candidates}
     for _ in range(REPEATS):
         for who in candidates:
-            run = subprocess.run([sys.executable, __file__, "--one", row, who], check=True, capture_output=True, text=True,
+            run = subprocess.run([sys.executable, __file__, "--one", row, who], check=True, capture_output=True, encoding="utf-8",
                                  env=os.environ | ONE_THREAD)
             runs[who].append(json.loads(run.stdout.splitlines()[-1]))
     return {who: dict(seconds=round(statistics.median(s for s, _, _ in of), 4), before=round(max(b for _, b, _ in of)),
@@ -252,7 +252,7 @@ def missed(row, found):
 
 
 def machine():
-    name = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
+    name = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")),
                 platform.processor()) if Path("/proc/cpuinfo").exists() else platform.processor()
     libraries = ["numpy", "scipy", "scikit-learn", "implicit"]
     return dict(processor=name, cores=os.cpu_count(), load=round(os.getloadavg()[0], 1), python=platform.python_version(),

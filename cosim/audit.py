@@ -458,11 +458,11 @@ def _one_map(case, fit, tolerance):
     off, median = np.flatnonzero(fit.off > tolerance), np.median(fit.off)
     s = np.linalg.svd(fit.M, compute_uv=False)
     kappa = s[0] / s[-1] if fit.M.shape[0] == fit.M.shape[1] and s[-1] > measure.EMPTY * s[0] else np.inf
-    follow = off.size <= len(fit.off) / 2 and kappa < np.inf
-    rest = np.abs(fit.M - np.diag(np.diag(fit.M))).max() if follow else np.inf
-    kind = ("unrelated" if median > UNRELATED else "none") if not follow else (
-        "rotation" if kappa - 1 <= 2 * tolerance else "diagonal" if rest <= tolerance *
-        np.abs(fit.M).max() else "matrix")
+    mixed = np.abs(fit.M - np.diag(np.diag(fit.M))).max() if kappa < np.inf else np.inf
+    follow = off.size <= len(fit.off) / 2
+    kind = ("unrelated" if not follow and median > UNRELATED else "none" if not follow
+            else "singular" if kappa == np.inf else "rotation" if kappa - 1 <= 2 * tolerance
+            else "diagonal" if mixed <= tolerance * s[0] else "matrix")
     numbers = {
         "kappa": kappa, "rows_off_the_map": off.size, "residual_median": median, "residual_largest": fit.off.max()
     }

@@ -166,9 +166,9 @@ def flip_threshold(E, F=None):
         = \sqrt{\frac{1+\rho}{1-\rho}}, \qquad
         \rho = \frac{|e \cdot f|}{\sum_l |e_l f_l|}
 
-    where s_+ and -s_- are the sums of the positive and of the negative products
-    e_l f_l, added up apart, without cancellation. Beyond it some diagonal D
-    changes the sign, below it none does.
+    where :math:`s_+` and :math:`-s_-` are the sums of the positive and of
+    the negative products e_l f_l, added up apart, without cancellation.
+    Beyond it some diagonal D changes the sign, below it none does.
 
     Source: this project.
 

@@ -91,11 +91,13 @@ def mapped(processes):
 
 
 def in_files(processes):
-    """Bytes in the files that are kept in memory, as the first process sees them."""
+    """Bytes in the files that are kept in memory, as the first process sees them; not in places that are this process's own too."""
     used = 0
     for place in ("tmp", "dev/shm"):
         for process in processes:
             try:
+                if os.stat(f"/proc/{process}/root/{place}").st_dev == os.stat(f"/{place}").st_dev:
+                    break
                 found = os.statvfs(f"/proc/{process}/root/{place}")
             except OSError:
                 continue

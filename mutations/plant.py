@@ -48,9 +48,9 @@ HERE = Path(__file__).resolve().parent
 BOOK = HERE.parent / "book"
 RESULTS, COUNTS = HERE / "results.csv", HERE.parent / "cosim" / "data" / "mutations.csv"
 COLUMNS = ["mistake", "chapter", "kind", "cell", "what", "reached", "red", "crashed"]
-HORIZON = 6  # a mistake is followed until so many claims were met, or up to the next cell with hard work in it
+HORIZON = 4  # a mistake is followed until so many claims were met, or up to the next cell with hard work in it
 HARD = ("simulate_clicks(", "train_cosine(", "minimize(", "spectrum(", "for seed in")
-PER_CHECK = {"code": 2, "data": 2}  # mistakes for each cell with a check; one of code in every other cell
+ENOUGH, LEAST, MOST = 3, 4, 12  # in a cell with checks: until each claim was red so often; so many mistakes at least, at most
 PER_CELL = 4  # edits of cosim for each cell in which their functions are called first
 
 
@@ -133,6 +133,7 @@ def changes(node):
         yield "sign dropped", lambda n: setattr(n, "op", ast.UAdd())
     if isinstance(node, ast.Constant) and isinstance(node.value, float):
         yield f"{node.value} -> {1.5 * node.value + 0.1:.4g}", lambda n: setattr(n, "value", 1.5 * n.value + 0.1)
+        yield f"{node.value} -> {-node.value}", lambda n: setattr(n, "value", -n.value)
     if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("sqrt", "abs", "min", "max"):
         other = {"sqrt": "square", "abs": "negative", "min": "max", "max": "min"}[node.func.attr]
         yield f"{node.func.attr} -> {other}", lambda n: setattr(n.func, "attr", other)
@@ -149,7 +150,7 @@ def column_scaled(x):
 
 
 def constant(x):
-    x[...] = x.mean()
+    x[...] = np.nanmean(x)
 
 
 def weakest_wrong(x):
@@ -164,7 +165,11 @@ def permuted(x):
     x[...] = np.random.default_rng(0).permutation(x)
 
 
-DATA_MISTAKES = {"row negated": row_negated, "column scaled": column_scaled, "constant": constant,
+def labels_exchanged(x):
+    x[...] = x[..., ::-1].copy()
+
+
+DATA_MISTAKES = {"labels exchanged": labels_exchanged, "row negated": row_negated, "column scaled": column_scaled, "constant": constant,
                  "weakest dimension wrong": weakest_wrong, "reversed": reversed_, "permuted": permuted}
 
 
@@ -175,9 +180,12 @@ def fitting(value):
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.size > 1:
         return ["permuted"] if value.dtype.kind in "iub" else ["reversed", "column scaled", "constant"] if value.dtype.kind == "f" else []
     if isinstance(value, pd.DataFrame) and value.shape[1] > 1 or isinstance(value, pd.Series) and len(value) > 1:
-        return ["permuted", "column scaled", "constant"]
+        strings = isinstance(value, pd.DataFrame) and len(value.select_dtypes(exclude="number").columns)
+        return ["names exchanged", "constant"] if strings else ["labels exchanged", "permuted", "column scaled", "constant"]
     if sparse.issparse(value):
         return ["column scaled", "permuted"]
+    if isinstance(value, dict) and len(value) > 1:
+        return ["labels exchanged", *fitting(list(value.values())[-1])]
     if isinstance(value, (list, tuple, dict)) and len(value):
         return fitting(list(value.values())[-1] if isinstance(value, dict) else value[-1])
     return []
@@ -185,15 +193,22 @@ def fitting(value):
 
 def damaged(value, mistake):
     """A copy of the value with the mistake made."""
+    if isinstance(value, dict) and mistake == "labels exchanged":
+        return dict(zip(value, list(value.values())[::-1]))
     if isinstance(value, dict):
         key = list(value)[-1]
         return {**value, key: damaged(value[key], mistake)}
     if isinstance(value, (list, tuple)):
         parts = [*value[:-1], damaged(value[-1], mistake)]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    if mistake == "names exchanged":  # in the column with the most of them
+        column = value.select_dtypes(exclude="number").nunique().idxmax()
+        found = value[column].unique()
+        return value.assign(**{column: value[column].map(dict(zip(found, found[::-1])))})
     if isinstance(value, pd.DataFrame):
-        numbers = value.select_dtypes("number")
-        return value.assign(**dict(zip(numbers.columns, damaged(numbers.to_numpy(float), mistake).T)))
+        numbers, changed = value.select_dtypes("float"), value.copy()
+        changed[numbers.columns] = damaged(numbers.to_numpy(float), mistake)
+        return changed
     if isinstance(value, pd.Series):
         if value.dtype.kind not in "iuf":
             return value
@@ -266,19 +281,21 @@ def words(source):
 
 
 def mistakes_of(position, code, library, namespace, rng):
-    """The mistakes that act first in a cell: (kind, what, function of the namespace and the cell's source -> source)."""
+    """The mistakes that act first in a cell: (kind, what, function of the namespace and the cell's source -> source).
+
+    In a cell with a check they are all that there are, in random order; who makes them stops at enough.
+    """
     source = code[position][1]
     for i in sorted(rng.permutation(len(library))[:PER_CELL]):
         name, function, old, new = library[i]
         yield "cosim", f"{name}: {old.strip()} -> {new.strip()}", partial(_library, function, old, new)
-    own = list(code_mistakes(source))
-    count = PER_CHECK["code"] if checked(source) else int("plt." not in source)
-    for i in sorted(rng.permutation(len(own))[:count]):
-        yield "code", own[i][0], partial(_code, own[i][1])
-    if checked(source):
-        data = [(name, mistake) for name in sorted(inputs(source) & set(namespace)) for mistake in fitting(namespace[name])]
-        for i in sorted(rng.permutation(len(data))[:PER_CHECK["data"]]):
-            yield "data", ": ".join(data[i]), partial(_data, *data[i])
+    found = [("code", what, partial(_code, new)) for what, new in code_mistakes(source)]
+    if not checked(source):
+        yield from (found[i] for i in rng.permutation(len(found))[:int("plt." not in source)])
+        return
+    found += [("data", f"{name}: {mistake}", partial(_data, name, mistake))
+              for name in sorted(inputs(source) & set(namespace)) for mistake in fitting(namespace[name])]
+    yield from (found[i] for i in rng.permutation(len(found)))
 
 
 def _library(function, old, new, namespace, source):
@@ -311,24 +328,34 @@ def follow(mistake, rest, namespace):
     return dict(reached=" ".join(recorder.reached), red=" ".join(recorder.red), crashed=crashed)
 
 
+def in_a_child(row, mistake, rest, namespace, path):
+    """Fork, make the mistake, run on, and leave the row in a file."""
+    if child := os.fork():
+        os.waitpid(child, 0)
+        return
+    with contextlib.redirect_stderr(io.StringIO()):
+        found = row | follow(mistake, rest, namespace)
+    path.with_suffix(".partial").write_text(json.dumps(found), encoding="utf-8")
+    os.replace(path.with_suffix(".partial"), path)
+    os._exit(0)
+
+
 def plant(chapter, folder, only=None):
     """Make all mistakes of a chapter (or those named in only), a child process for each; a file in folder is its row."""
     claims.check, code, rng = Recorder(), cells(chapter), np.random.default_rng(0)
     namespace, library = {"__name__": "__main__", "display": lambda *_: None}, first_use(code)
     for position, (index, source) in enumerate(code):
+        red, here = Counter(), checked(source)
         for n, (kind, what, mistake) in enumerate(mistakes_of(position, code, library.get(position, []), namespace, rng)):
+            if here and kind != "cosim" and n >= LEAST and (n >= MOST * len(here) or all(red[claim] >= ENOUGH for claim in here)):
+                break
             row = dict(mistake=f"{chapter}-{index}-{n}", chapter=chapter, kind=kind, cell=index, what=what)
             path = folder / f"{row['mistake']}.json"
-            if path.exists() or only is not None and row["mistake"] not in only:
+            if only is not None and row["mistake"] not in only:
                 continue
-            child = os.fork()
-            if child == 0:
-                with contextlib.redirect_stderr(io.StringIO()):
-                    found = row | follow(mistake, code[position:], namespace)
-                path.with_suffix(".partial").write_text(json.dumps(found), encoding="utf-8")
-                os.replace(path.with_suffix(".partial"), path)
-                os._exit(0)
-            os.waitpid(child, 0)
+            if not path.exists():
+                in_a_child(row, mistake, code[position:], namespace, path)
+            red.update(json.loads(path.read_text(encoding="utf-8"))["red"].split() if path.exists() else ())
         run_cell(source, namespace)
     (folder / f"{chapter}.done").touch()
 

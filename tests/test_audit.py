@@ -283,6 +283,8 @@ def test_negated_short_rows_are_named(model, scaled):
     assert found.numbers["rows_off_the_map"] == found.numbers["rows_turned"] == 2
     assert "Of them 2 have the opposite sign: film 20, film 120." in finding(found, "off-the-map").says
     assert found.numbers["kappa"] == pytest.approx(4 if scaled else 1, rel=1e-8)  # the two do not spoil the map
+    assert found.numbers["prediction_change"] == pytest.approx(2, rel=1e-6)  # of an item's own, however short its row
+    assert found.numbers["residual_largest"] == pytest.approx(2, rel=1e-6)
     assert "changed" in finding(found, "predictions").says and set(finding(found, "predictions").says.split("most for ")[1].split(", ")[:2]) == {"film 20", "film 120"}
 
 
@@ -317,6 +319,15 @@ def test_an_unrelated_retraining_is_named(model):
     assert "unrelated training" in finding(found, "one-map").says and found.numbers["neighbour_overlap"] < 0.2
     near = run(Q + 0.02 * np.random.default_rng(9).normal(size=(N, K)), previous=Q)
     assert "More changed than a rescaling" in finding(near, "one-map").says and "unrelated" not in finding(near, "one-map").says
+
+
+def test_a_lost_direction_is_no_invertible_map(model):
+    """It goes one way only: from the old table to the new one."""
+    P, Q, _ = model
+    for new in (Q * [1, 1, 0, 1, 1, 1], Q[:, :4]):
+        lost = run(new, previous=Q)
+        assert "no invertible one" in finding(lost, "one-map").says and lost.numbers["rows_off_the_map"] == 0
+        assert "No one matrix" in finding(run(Q, previous=new), "one-map").says
 
 
 def test_swapped_tables_do_not_pass(model):

@@ -243,10 +243,11 @@ def test_ledger_is_whole_without_scripts(page):
 
 def test_planted_mistakes_are_shown_where_they_were_counted(tmp_path, monkeypatch):
     assert "Planted" not in ledger_pages.entry("one", CLAIMS["eq1-by-hand"], "", {})
-    (tmp_path / "counts.csv").write_text("claim,planted,caught\none,5,4\n", encoding="utf-8")
+    (tmp_path / "counts.csv").write_text("claim,reached,red\none,5,4\ntwo,0,0\n", encoding="utf-8")
     monkeypatch.setattr(ledger_pages, "ROOT", tmp_path)
     monkeypatch.setattr(ledger_pages, "MISTAKES", "counts.csv")
-    assert "Planted mistakes caught: 4 of 5." in ledger_pages.entry("one", CLAIMS["eq1-by-hand"], "", ledger_pages.mistakes())
+    assert set(ledger_pages.mistakes()) == {"one"}
+    assert "Planted mistakes that reached it and turned it red: 4 of 5." in ledger_pages.entry("one", CLAIMS["eq1-by-hand"], "", ledger_pages.mistakes())
 
 
 def test_an_error_in_a_claim_can_be_reported():

@@ -13,7 +13,7 @@ HEAVY = ["matplotlib", "pandas", "scipy.linalg", "scipy.stats", "seaborn", "skle
 def modules(code):
     """Names of the modules that a fresh process has after this code."""
     run = subprocess.run([sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
-                         capture_output=True, text=True, check=True)
+                         capture_output=True, encoding="utf-8", check=True)
     return set(run.stdout.split())
 
 

@@ -17,7 +17,7 @@ ALLOWED = {"kind": {"proved", "measured", "definition"},
            "relation": {"==", "<=", "<", "!="},
            "scale": {"column", "entry"},
            "status": {"holds", "holds under conditions", "goes beyond", "differs from the paper", "not testable"}}
-LOOSE = range(1, 9)  # the points of book/where-the-paper-is-loose.ipynb, an optional field of a claim
+LOOSE = range(1, 9)  # the points of book/where-the-paper-is-loose.md, an optional field of a claim
 PLACE = r"(Abstract|Section (1|2|2\.1|2\.2|2\.3|3|4)|Conclusions)\b|beyond the paper$"
 EQUATIONS = ["1", "2", "3", "4", "5", "6"]
 

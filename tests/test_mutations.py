@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cosim import claims
@@ -80,6 +81,8 @@ def test_damage_is_done_to_a_copy():
         before = matrix.copy()
         assert not np.array_equal(plant.damaged(matrix, mistake), before) and np.array_equal(matrix, before)
     assert plant.damaged(np.array([3, 1, 2]), "permuted").sum() == 6
+    runs = pd.DataFrame({"method": ["a", "b"], "seed": [0, 1]})
+    assert plant.damaged(runs, "names exchanged")["method"].tolist() == ["b", "a"] and runs["method"].tolist() == ["a", "b"]
     assert plant.damaged([1.0, np.ones((2, 2))], "row negated")[1][0, 0] == -1
 
 

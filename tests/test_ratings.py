@@ -56,7 +56,7 @@ def test_names_stay_as_they_are(tmp_path):
 
 def test_clicks_are_counted(tmp_path):
     path = tmp_path / "clicks.csv"
-    path.write_text("b,x\na,x\na,y\na,x\n")
+    path.write_text("b,x\na,x\na,y\na,x\n", encoding="utf-8")
     data = cosim.read_ratings(path, implicit=True)
     assert data.users == ["a", "b"] and data.items == ["x", "y"]
     np.testing.assert_array_equal(data.X.toarray(), [[2, 1], [1, 0]])
@@ -86,14 +86,14 @@ def test_bad_lines_are_named(tmp_path, text, line, rule):
 def test_a_bad_line_far_down_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(ratings, "BLOCK", 1000)
     path = tmp_path / "long.csv"
-    path.write_text("user,item,rating\n" + "".join(f"{at},{at % 7},4\n" for at in range(5000)) + "1,x,y\n")
+    path.write_text("user,item,rating\n" + "".join(f"{at},{at % 7},4\n" for at in range(5000)) + "1,x,y\n", encoding="utf-8")
     with pytest.raises(ValueError, match="line 5002, must be .*got 'y'"):
         cosim.read_ratings(path)
 
 
 @pytest.mark.parametrize("text", ["", "userId,movieId,rating\n"])
 def test_empty_files(tmp_path, text):
-    (tmp_path / "empty").write_text(text)
+    (tmp_path / "empty").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match="line 1, must be|at least one line"):
         cosim.read_ratings(tmp_path / "empty")
     with pytest.raises(FileNotFoundError):
@@ -129,7 +129,7 @@ def test_memory_is_bounded(tmp_path):
         for user in range(n // 200):
             items = rng.choice(20_000, size=200, replace=False)
             file.write(b"".join(b"%d,%d,4.5,%0150d\n" % (user, item, item) for item in items))
-    done = subprocess.run([sys.executable, "-c", MEASURE, path], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", MEASURE, path], capture_output=True, encoding="utf-8", check=True)
     rows, per_row = map(float, done.stdout.split())
     assert rows == n and per_row < 100, per_row
 

@@ -135,7 +135,7 @@ def complete_page(app, pagename, templatename, context, doctree):
     """Description and social card, a link to how to cite, and links that open what they should."""
     open_published_notebook(context)
     # A figure that is small on a phone opens by itself, to be enlarged.
-    if "body" in context:
+    if "body" in context and app.builder.name == "html":
         context["body"] = re.sub(r'<img [^>]*src="([^"]*_images/[^"]*)"[^>]*>', r'<a href="\1">\g<0></a>', context["body"])
     site = app.config.html_baseurl
     tags = {"description": description(doctree), "og:description": description(doctree), "og:type": "article",

@@ -21,7 +21,7 @@ from cosim import claims
 
 STATUS = ("holds", "holds under conditions", "goes beyond", "differs from the paper", "not testable")
 PER_PAGE = 50  # claims on one page, so that it stays below 8,000 pixels
-MISTAKES = "cosim/data/mutations.csv"  # claim, planted, caught: shown where the file is there
+MISTAKES = "cosim/data/mutations.csv"  # claim, reached, red: shown for the claims that a planted mistake has reached
 ROOT = Path(__file__).parents[2]
 
 
@@ -54,7 +54,7 @@ def mistakes():
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8", newline="") as file:
-        return {row["claim"]: f"{row['caught']} of {row['planted']}" for row in csv.DictReader(file)}
+        return {row["claim"]: f"{row['red']} of {row['reached']}" for row in csv.DictReader(file) if int(row["reached"])}
 
 
 @cache
@@ -112,7 +112,7 @@ def entry(name, claim, repository, planted):
     """One claim as Markdown, in a box that has its address."""
     head = " · ".join([f"**{name}**", claim["place"], claim["status"], *how(claim)])
     reason = f"{typeset(claim['reason'])} " if "reason" in claim else ""
-    caught = f"Planted mistakes caught: {planted[name]}. " if name in planted else ""
+    caught = f"Planted mistakes that reached it and turned it red: {planted[name]}. " if name in planted else ""
     target, word = (f"check-{name}", "checked") if "relation" in claim else ("what-to-keep", "told")
     back = f'<a href="../{claim["chapter"]}.html#{target}">Where it is {word}</a>'
     note = f"\n\n**Note.** {typeset(claim['note'])}" if "note" in claim else ""

@@ -116,6 +116,7 @@ def cite(app, pagename, templatename, context, doctree):
 
 
 def setup(app):
+    app.config.version = PROJECT["version"]
     app.connect("html-page-context", cite, priority=950)  # after cosim_site made the footer
     app.connect("build-finished", finish, priority=800)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,6 +18,9 @@ addEventListener("load", () => {
   const logo = document.querySelector(".navbar-brand")?.parentElement;
   logo?.setAttribute("role", "navigation");
   logo?.setAttribute("aria-label", "First page");
+  // The arrow that folds a part of the contents says nothing to who can't see it.
+  for (const arrow of document.querySelectorAll("summary:has(> .toctree-toggle)"))
+    arrow.setAttribute("aria-label", `Pages under ${arrow.closest("li")?.querySelector("a")?.textContent.trim()}`);
   // The empty corners of a table are no headers.
   for (const th of document.querySelectorAll("th"))
     if (!th.textContent.trim()) th.replaceWith(document.createElement("td"));
