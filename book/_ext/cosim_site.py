@@ -156,7 +156,7 @@ def complete_page(app, pagename, templatename, context, doctree):
 def take_fresh_outputs(app, docname, source):
     """A chapter as `make book` has just executed it, where the variable says that it has."""
     path = Path(app.srcdir, os.environ["COSIM_EXECUTED"], Path(docname).name + ".ipynb")
-    if path.exists():
+    if app.env.doc2path(docname).endswith(".ipynb") and path.exists():
         source[0] = path.read_text(encoding="utf-8")
         app.env.note_dependency(str(path))
 
