@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "mutations"))
 import plant
 
-SAMPLE = {"the-question": 8, "index": 4, "first-objective": 6}  # quick chapters, and how many mistakes are made again
+SAMPLE = {"the-question": 8, "index": 4, "first-objective": 3}  # quick chapters, and how many mistakes are made again
 
 
 def table(path):
@@ -37,7 +37,8 @@ def evidence():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="mistakes are planted in forked processes")
 @pytest.mark.parametrize("chapter", SAMPLE)
-def test_a_sample_turns_the_same_claims_red(chapter, tmp_path):
+def test_a_sample_turns_the_same_claims_red(chapter, tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "check", claims.check)  # put back in the end what the planting replaces
     rows = {row["mistake"]: row for row in RESULTS if row["chapter"] == chapter and row["red"]}
     step = max(1, len(rows) // SAMPLE[chapter])
     sample = sorted(rows)[::step][:SAMPLE[chapter]]
