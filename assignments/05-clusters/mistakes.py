@@ -39,7 +39,7 @@ MISTAKES = [
             "middle = np.median(values[same]) - np.median(values[~same])\n    return (middle > 1e-9) + (abs(middle) <= 1e-9) / 2",
             {"auc-score": 2}, "share of"),
     Mistake("labels taken for numbers", "same = labels[i] == labels[j]", "same = (labels[i] < 1) == (labels[j] < 1)",
-            {"auc-score": 2}, "clusters"),
+            {"auc-score": 2}, "same-cluster"),
     Mistake("a tie counts as a win", "tie / 2", "tie", {"auc-ties": 1}, "one half"),
     Mistake("rounding noise ranked", "win = difference > 1e-9\n    tie = np.abs(difference) <= 1e-9",
             "win = difference > 0\n    tie = difference == 0", {"auc-ties": 1}, "rounding noise"),
