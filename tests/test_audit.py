@@ -12,9 +12,8 @@ from scipy import stats
 
 import cosim
 from cosim import audit, gauge
-from cosim import audit_measure as measure
-from cosim.__main__ import main
-from cosim.audit import sentences
+from cosim.audit import findings, known, measure, sentences
+from cosim.audit.command import main
 
 N, M, K = 300, 200, 6
 
@@ -159,7 +158,7 @@ def test_samples_agree_with_all_pairs_within_the_stated_error(model, monkeypatch
     P, Q, _ = model
     exact = run(Q, users=P).numbers
     for name, value in {"ALL_PAIRS": 10, "PAIRS": 20_000, "ALL_ITEMS": 10, "QUERIES": 150}.items():
-        monkeypatch.setattr(sys.modules["cosim.audit"], name, value)
+        monkeypatch.setattr(findings, name, value)
     outside = 0
     for seed in range(10):
         found = run(Q, seed, users=P)
@@ -247,7 +246,7 @@ def test_zero_rows_are_named(model):
     Q[[11, 40]] = 0
     Q[50] *= 1e-15
     found = run(Q, ids=IDS)
-    assert found.numbers["zero_rows"] == 3 and "film 11, film 40, film 50." in finding(found, "zero-rows").says
+    assert found.numbers["zero_rows"] == 3 and "3 rows of items without a direction, so without a cosine, being zero (film 11, film 40, film 50)." in finding(found, "zero-rows").says
     assert found.about["items"].startswith("297 x 6")
 
 
@@ -268,7 +267,7 @@ def test_rows_that_are_not_finite_are_refused_or_left_out_aloud(model):
     with pytest.raises(ValueError, match="items must be finite; got 2 rows with NaN, infinity or a number above 1e150: film 3, film 8"):
         run(Q, ids=IDS)
     found = run(Q, ids=IDS, leave_out=True)
-    assert found.numbers["not_finite_rows"] == 2 and "film 3, film 8. They are left out" in finding(found, "not-finite-rows").says
+    assert found.numbers["not_finite_rows"] == 2 and finding(found, "not-finite-rows").says == "Left out of all that follows: 2 rows of items with NaN, infinity or a number above 1e150 (film 3, film 8)."
     assert found.numbers["mean_cosine"] == pytest.approx(all_pairs(np.delete(Q, [3, 8], axis=0)).mean(), abs=1e-12)
 
 
@@ -281,7 +280,7 @@ def test_negated_short_rows_are_named(model, scaled):
     new[[20, 120]] *= -1
     found = run(new, users=P * d, previous=Q, previous_users=P, ids=IDS, previous_ids=IDS)
     assert found.numbers["rows_off_the_map"] == found.numbers["rows_turned"] == 2
-    assert "Of them 2 have the opposite sign: film 20, film 120." in finding(found, "off-the-map").says
+    assert "Of the opposite sign among them: 2 (film 20, film 120)." in finding(found, "off-the-map").says
     assert found.numbers["kappa"] == pytest.approx(4 if scaled else 1, rel=1e-8)  # the two do not spoil the map
     assert found.numbers["prediction_change"] == pytest.approx(2, rel=1e-6)  # of an item's own, however short its row
     assert found.numbers["residual_largest"] == pytest.approx(2, rel=1e-6)
@@ -310,7 +309,7 @@ def test_a_wrong_metric_is_named(model):
     assert "The metrics differ" in finding(run(Q, metric="l2"), "metric").says and "rank by l2" in finding(run(Q, metric="l2"), "metric").says
     assert finding(run(Q, users=P), "ranking").do.startswith("Recommend by the dot product")
     U = Q / np.linalg.norm(Q, axis=1, keepdims=True)
-    assert "rank alike" in finding(run(U), "metric").says and "is the same" in finding(run(U, users=P), "ranking").says
+    assert "rank these items alike" in finding(run(U), "metric").says and "is the same" in finding(run(U, users=P), "ranking").says
 
 
 def test_an_unrelated_retraining_is_named(model):
@@ -342,7 +341,7 @@ def test_versions_are_matched_by_ids(model):
     P, Q, _ = model
     order = np.random.default_rng(1).permutation(N)[:250]
     found = run(Q, users=P, previous=Q[order] * 2, previous_users=P / 2, ids=IDS, previous_ids=IDS[order])
-    assert finding(found, "matched").says == "250 items are in both versions, 50 are new, 0 are gone."
+    assert finding(found, "matched").says == "Items in both versions: 250; new: 50; gone: 0. Matched by ids."
     assert found.numbers["kappa"] == pytest.approx(1, abs=1e-10) and found.numbers["prediction_change"] < 1e-12 and found.numbers["neighbour_overlap"] == 1
 
 
@@ -388,10 +387,10 @@ def test_threshold_by_definition(aim, wanted):
     similar = rng.random(400) < 0.3
     values = (rng.normal(size=400) + 2 * similar).round(1)  # many ties
     weight = rng.uniform(0.5, 2, size=400)
-    reached = {level: measure.served_by(values, similar, weight, level)[aim == "recall"] for level in np.unique(values)}
+    reached = {level: known.served_by(values, similar, weight, level)[aim == "recall"] for level in np.unique(values)}
     good = [level for level, value in reached.items() if value >= wanted - 1e-12]
     expected = None if not good else min(good) if aim == "precision" else max(good)
-    assert measure.threshold_for(values, similar, weight, aim, wanted) == expected
+    assert known.threshold_for(values, similar, weight, aim, wanted) == expected
 
 
 def test_a_similarity_that_is_no_better_is_not_called_better(model):
@@ -416,24 +415,24 @@ def grouped(n, rng):
 def test_intervals_cover_the_truth():
     """95 % intervals of the AUC hold its value in the long run: here in at least 34 of 40 draws. Drawing pairs would not do."""
     pairs, similar, values = grouped(2000, np.random.default_rng(99))
-    truth = measure.auc(measure.dense_ranks(values), similar, np.ones(len(values)))
+    truth = known.auc(known.dense_ranks(values), similar, np.ones(len(values)))
     covered, by_pairs = 0, 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
         pairs, similar, values = grouped(60, rng)
-        ranks, ones = measure.dense_ranks(values), np.ones(len(values))
-        again = [measure.auc(ranks, similar, times) for times, _ in measure.resampled(pairs, ones, rng)]
+        ranks, ones = known.dense_ranks(values), np.ones(len(values))
+        again = [known.auc(ranks, similar, times) for times, _ in known.resampled(pairs, ones, rng)]
         low, high = np.quantile(again, [0.025, 0.975])
         covered += low <= truth <= high
         times = rng.multinomial(len(values), ones / len(values), size=50)
-        low, high = np.quantile([measure.auc(ranks, similar, t) for t in times], [0.025, 0.975])
+        low, high = np.quantile([known.auc(ranks, similar, t) for t in times], [0.025, 0.975])
         by_pairs += low <= truth <= high
     assert covered >= 34 > by_pairs
 
 
 def test_thresholds_are_tried_on_pairs_of_items_that_were_not_redrawn():
     pairs = np.column_stack(np.triu_indices(30, 1))
-    for times, unseen in measure.resampled(pairs, np.ones(len(pairs)), np.random.default_rng(0), 50):
+    for times, unseen in known.resampled(pairs, np.ones(len(pairs)), np.random.default_rng(0), 50):
         drawn = np.unique(pairs[times > 0])
         assert not np.isin(pairs[unseen], drawn).any() and 0 < unseen.sum() < len(pairs) / 2
         assert np.isin(pairs[(times == 0) & ~unseen], drawn).any(axis=1).all()

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
-from cosim import audit_files as files
-from cosim.__main__ import main
+from cosim.audit import files
+from cosim.audit.command import main
 
 E = np.random.default_rng(0).normal(size=(5, 3)).round(3)
 IDS = ["a", "b,c", "naïve", "nan", "00"]
@@ -141,7 +141,7 @@ BAD = {
     "complex.npy": (npy(E + 1j), "real numbers of at most 64 bits; got dtype complex128"), "strings.npy": (npy(np.array([["a"], ["b"]])), "real numbers"),
     "dates.npy": (npy(np.zeros((3, 2), "M8[D]")), "real numbers"), "records.npy": (npy(np.zeros((3, 2), "i4,f8")), "real numbers"),
     "long-double.npy": (npy(E.astype(np.longdouble)), "real numbers of at most 64 bits"),
-    "nan.npy": (npy(with_entry(np.nan)), "items must be finite; got 1 rows with NaN, infinity or a number above 1e150: 3"),
+    "nan.npy": (npy(with_entry(np.nan)), "items must be finite; got 1 row with NaN, infinity or a number above 1e150: 3"),
     "inf.npy": (npy(with_entry(-np.inf)), "items must be finite"), "huge.npy": (npy(with_entry(1e200)), "items must be finite"), "half-inf.npy": (npy(with_entry(np.inf).astype("f2")), "items must be finite"),
     "zeros.npy": (npy(0 * E), "two rows that are not zero"),
     # archives
@@ -152,7 +152,7 @@ BAD = {
     # tables
     "empty.csv": (b"", "a table; got an empty file"), "header-only.csv": (b"id,x,y\n", "a table with at least one row; got none"), "text-in-numbers.csv": (b"id,x,y\na,1,2\nb,3,oops\n", "'oops' in column 'y'"),
     "decimal-commas.csv": (b'id,x,y\na,"1,5","2,5"\nb,"1,0","2,0"\n', "numbers, apart from one column of ids"), "ragged.csv": (b"id,x,y\na,1,2\nb,3,4,5,6\n", KIND),
-    "missing.csv": (b"id,x,y\na,1,\nb,3,4\n", "items must be finite; got 1 rows"), "twice.csv": (b"id,x,y\na,1,2\nb,3,4\na,5,6\n", "ids that stand twice; got 'a' in rows [0 2]"),
+    "missing.csv": (b"id,x,y\na,1,\nb,3,4\n", "items must be finite; got 1 row"), "twice.csv": (b"id,x,y\na,1,2\nb,3,4\na,5,6\n", "ids that stand twice; got 'a' in rows [0 2]"),
     "latin.csv": ("id,x,y\nä,1,2\nb,3,4\n".encode("latin-1"), KIND), "binary.csv": (bytes(range(256)) * 20, KIND), "two-texts.csv": (b"id,title,x\na,One,1\nb,Two,2\n", "'One' in column 'title'"),
     "semicolons.csv": (b"id;x;y\na;1;2\nb;3;4\n", "a matrix with at least one row and column"), "excel-error.csv": (b"id,x\na,1\nb,#DIV/0!\n", "'#DIV/0!' in column 'x'"),
     "only-ids.csv": (b"id\na\nb\n", "a matrix with at least one row and column"), "nul.csv": (b"id,x\na,1\x00\nb,2\n", None),
@@ -163,7 +163,7 @@ BAD = {
     "outside.safetensors": (tensors(json.dumps({"a": {"dtype": "F32", "shape": [10**6, 9], "data_offsets": [0, 36 * 10**6]}}).encode(), b"xx"), KIND),
     "none.safetensors": (tensors(b"{}"), "exactly one matrix; got 0"),
     # word2vec
-    "empty.vec": (b"", "a word and its numbers"), "count.vec": (b"3 2\na 1 2\nb 3 4\n", "3 x 2, as its first line says; got 2 x 2"), "width.vec": (b"2 3\na 1 2\nb 3 4\n", "2 x 3, as its first line says"),
+    "empty.vec": (b"", "a table; got an empty file"), "count.vec": (b"3 2\na 1 2\nb 3 4\n", "3 x 2, as its first line says; got 2 x 2"), "width.vec": (b"2 3\na 1 2\nb 3 4\n", "2 x 3, as its first line says"),
     "spaces.vec": (b"2 2\na 1 2\nnew york 3 4\n", KIND), "words.vec": (b"2 2\na 1 2\nb x y\n", "in column 1"), "twice.vec": (b"2 1\na 1\na 2\n", "ids that stand twice"), "prose.txt": (b"Hello.\nThis is a letter.\n", "a word and its numbers"),
     # other files
     "archive.zip": (zipped("a.npy", npy(E)), "one of .npy, .npz, .csv"), "model.bin": (b"\0" * 100, "one of .npy"), "noending": (npy(E), "one of .npy"), "weights.pt": (pickle.dumps(Boom()), "one of .npy"),
@@ -204,7 +204,7 @@ GOOD = {"q.npy": npy(E), "p.npy": npy(E[:4]), "p2.npy": npy(E[:3]), "wide.npy": 
     ("missing.npy", "missing.npy must be a file; got nothing of that name"), (".", "must be one of .npy"), ("folder.npy", "folder.npy must be a file; got a folder"),
     ("q.npy --users wide.npy", "users must be of the width of items, 3; got width 5"), ("q.npy --users missing.npy", "missing.npy must be a file"),
     ("q.npy --previous short.npy", "previous must be a table of 5 rows, unless both have ids; got 4 rows"),
-    ("q.npy --previous q.npy --previous-users p.npy", "previous_users must be given with users"), ("q.npy --users p.npy --previous q.npy --previous-users p2.npy", "got 3 and 4 users"),
+    ("q.npy --previous q.npy --previous-users p.npy", "previous_users must be given with users"), ("q.npy --users p.npy --previous q.npy --previous-users p2.npy", "previous_users must be a table of 4 rows, unless both have ids; got 3 rows"),
     ("q.npy --ids few.txt", "few.txt must be one id for each of the 5 rows of q.npy; got 2 ids"), ("q.npy --ids twice.txt", "twice.txt must be free of ids that stand twice; got 'a' in rows [0 1]"),
     ("q.npy --ids latin.txt", "latin.txt must be a readable file"), ("csv-with-id.csv --id-column nr", "a table with a column 'nr'; got ['id', 'x']"),
     ("q.npy --pairs unknown.csv", "unknown.csv must be made of ids of the table; got '77'"), ("q.npy --pairs graded.csv", "0 or 1 in its third column; got '0.5'"),
