@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 
 import numpy as np
 import pytest
@@ -12,19 +13,23 @@ from scipy import stats
 
 import cosim
 from cosim import audit, gauge
-from cosim.audit import findings, known, measure, sentences
+from cosim.audit import command, findings, known, measure, sentences
 from cosim.audit.command import main
 
 N, M, K = 300, 200, 6
 
 
-@pytest.fixture
-def model():
+def a_model():
     """Users and items with groups of items, and rows of very different lengths."""
     rng = np.random.default_rng(5)
     group = np.arange(N) % 5
     Q = (rng.normal(size=(N, K)) + 2 * rng.normal(size=(5, K))[group]) * np.geomspace(2, 0.5, K) * rng.lognormal(0, 0.5, size=(N, 1))
     return rng.normal(size=(M, K)) * np.geomspace(3, 0.4, K), Q, group
+
+
+@pytest.fixture
+def model():
+    return a_model()
 
 
 def run(items, seed=0, **given):
@@ -147,6 +152,21 @@ def test_listed_pairs(model):
         assert row[6:] == (f"{np.exp(abs(np.arctanh(c))):.3g}", f"{gauge.flip_threshold(Q[[i]], Q[[j]])[0, 0]:.3g}")
 
 
+METRICS = {"cosine": cosim.cosine_similarity, "dot": lambda E: E @ E.T, "l2": lambda E: -((E[:, None] - E)**2).sum(axis=2)}
+
+
+@pytest.mark.parametrize("metric, values", METRICS.items())
+def test_similarities_of_pairs_are_those_of_the_metric(model, metric, values):
+    P, Q, _ = model
+    old = Q[:, ::-1] / 2
+    moved = np.abs(values(Q) - values(old))[np.triu_indices(N, 1)]
+    found = run(Q, metric=metric, previous=old, threshold=-0.1)
+    assert found.numbers["moved_as_served"] == pytest.approx(moved.mean(), rel=1e-10)
+    sides = (values(Q) >= -0.1) != (values(old) >= -0.1)
+    assert found.numbers["threshold_changed_sides"] == np.mean(sides[np.triu_indices(N, 1)])
+    assert found.numbers["overlap_centred"] == run(Q).numbers["overlap_centred"]  # conventions are compared by cosine
+
+
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, ">f4", np.int16])
 def test_number_types_agree(model, kind):
     P, Q, _ = model
@@ -261,6 +281,12 @@ def test_duplicates_are_named_and_opposite_zeros_are_equal(model):
     assert "film 200 = film 30" in finding(found, "duplicate-rows").says and "film 90 = film 31" in finding(found, "duplicate-rows").says
 
 
+def test_rows_of_one_hash_are_compared_entry_by_entry(model):
+    P, Q, _ = model
+    Q[[7, 9]] = Q[0]
+    assert measure.duplicates(measure.Rows(Q), np.zeros(N, np.uint64)).tolist() == [[7, 0], [9, 0]]
+
+
 def test_rows_that_are_not_finite_are_refused_or_left_out_aloud(model):
     P, Q, _ = model
     Q[[3, 8], 1] = np.nan, np.inf
@@ -285,6 +311,40 @@ def test_negated_short_rows_are_named(model, scaled):
     assert found.numbers["prediction_change"] == pytest.approx(2, rel=1e-6)  # of an item's own, however short its row
     assert found.numbers["residual_largest"] == pytest.approx(2, rel=1e-6)
     assert "changed" in finding(found, "predictions").says and set(finding(found, "predictions").says.split("most for ")[1].split(", ")[:2]) == {"film 20", "film 120"}
+
+
+def test_the_same_table_is_called_the_same(model):
+    P, Q, _ = model
+    found = run(Q, previous=Q)
+    assert finding(found, "one-map").says == "The new vectors are the old ones, for all items." and not finding(found, "one-map").do
+    assert "are those of before, for all that were looked at" in finding(found, "neighbours").says and not finding(found, "neighbours").do
+    assert "a rotation and a factor" in finding(run(-Q, previous=Q), "one-map").says
+
+
+def test_where_any_two_tables_fit_no_map_is_claimed():
+    rng = np.random.default_rng(0)
+    few = run(rng.normal(size=(5, 6)), previous=rng.normal(size=(5, 6)))
+    assert finding(few, "one-map").says == "Whether one matrix takes the old table to the new one cannot be told: 5 items in 6 dimensions always have one."
+    some = run(rng.normal(size=(8, 6)), previous=rng.normal(size=(8, 6)))
+    assert "unrelated training" in finding(some, "one-map").says  # though the fit leaves half of the residual
+
+
+def test_users_are_matched_row_by_row_whichever_are_zero(model):
+    P, Q, _ = model
+    d = np.geomspace(1, 3, K)
+    new, old = P * d, P.copy()
+    new[3], old[70] = 0, 0
+    found = run(Q / d, users=new, previous=Q, previous_users=old)
+    assert found.numbers["prediction_change"] < 1e-12 and found.numbers["zero_rows_of_users"] == found.numbers["zero_rows_of_previous_users"] == 1
+
+
+def test_an_item_that_no_user_sees_does_not_hide_a_change(model):
+    P, Q, _ = model
+    P[:, 0], Q[8] = 0, np.eye(K)[0]
+    new = Q.copy()
+    assert run(new, users=P, previous=Q, previous_users=P).numbers["prediction_change"] < 1e-12
+    new[8] = Q[9]
+    assert run(Q, users=P, previous=new, previous_users=P).numbers["prediction_change"] == np.inf
 
 
 def test_a_table_rotated_alone_is_named(model):
@@ -379,6 +439,22 @@ def test_labels_stand_for_all_pairs(model):
     level = found["threshold_as_served"]
     above = S[i, j] >= level
     assert found["precision_as_served"] == pytest.approx(np.mean((group[20:][i] == group[20:][j])[above]), abs=0.04)
+
+
+def test_ties_count_half():
+    similar = np.array([True, False, True, False])
+    assert known.auc(known.dense_ranks(np.array([1.0, 1, 2, 0])), similar, np.ones(4)) == (0.5 + 1 + 1 + 1) / 4
+    assert known.auc(np.array([0, 0, 1, 0]), similar, np.array([3.0, 1, 1, 1])) == (3 * 1 + 2) / 8
+
+
+def test_levels_are_quantiles_of_both_kinds(model):
+    P, Q, group = model
+    i, j = np.triu_indices(N, 1)
+    same, S = group[i] == group[j], cosim.cosine_similarity(Q)[i, j]
+    found = run(Q, pairs=np.column_stack([i, j]), similar=same)
+    table = {row[0]: row[1:] for row in finding(found, "levels").table}
+    assert table["as served"] == tuple("{:.2f}, {:.2f}, {:.2f}".format(*np.quantile(S[chosen], [0.05, 0.5, 0.95])) for chosen in (same, ~same))
+    assert found.numbers["median_similar"] > found.numbers["median_other"]
 
 
 @pytest.mark.parametrize("aim, wanted", [("precision", 0.8), ("precision", 1.0), ("recall", 0.7), ("recall", 1.0)])
@@ -542,11 +618,32 @@ def test_the_command_says_what_the_function_says(saved, model, capsys):
 
 @pytest.mark.parametrize("conditions, status", [
     (["zero_rows>0"], 0), (["zero_rows>=0"], 1), (["neighbour_overlap<0.999"], 1), (["kappa > 2.9"], 1), (["kappa>3.1"], 0),
-    (["zero_rows>0", "duplicate_rows>0"], 0), (["zero_rows>0", "prediction_change<1e-9"], 1), (["kappa<=3.0000001"], 1)])
+    (["zero_rows>0", "duplicate_rows>0"], 0), (["zero_rows>-1"], 1), (["zero_rows>=-1e300"], 1), (["flip_share_1.5>=0"], 1), (["rows_turned>0"], 0), (["kappa<inf"], 1), (["zero_rows>0", "prediction_change<1e-9"], 1), (["kappa<=3.0000001"], 1)])
 def test_fail_if(saved, conditions, status, capsys):
     arguments = ["audit", str(saved / "q.npy"), "--users", str(saved / "p.npy"), "--previous", str(saved / "old.npy"), "--previous-users", str(saved / "p-old.npy"), "--quiet"]
     assert main(arguments + [part for condition in conditions for part in ("--fail-if", condition)]) == status
     assert bool(capsys.readouterr().err) == bool(status)
+
+
+def test_what_could_not_be_computed_meets_every_condition(saved, capsys):
+    """No level has the precision: a gate on it must not pass."""
+    (saved / "hard.csv").write_text("0,1,0\n2,3,0\n4,5,0\n6,8,1\n", encoding="utf-8")
+    np.save(saved / "hard.npy", np.repeat(np.eye(6), 2, axis=0)[:9] + np.eye(9, 6)[[0] * 9])
+    E = np.load(saved / "hard.npy")
+    E[[6, 8]] = [[1, 0, 0, 0, 0, 0], [-1, 0.1, 0, 0, 0, 0]]
+    np.save(saved / "hard.npy", E)
+    arguments = ["audit", str(saved / "hard.npy"), "--pairs", str(saved / "hard.csv"), "--quiet"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--fail-if", "precision_as_served<0.5"]) == 1
+    assert capsys.readouterr().err.endswith("fails, since precision_as_served<0.5: it is nan\n")
+
+
+def test_every_number_is_documented(saved, model):
+    P, Q, group = model
+    found = run(Q, users=P, previous=Q * np.arange(1, K + 1), previous_users=P, pairs=[[0, 1]], labels=group.astype(str), threshold=0.5)
+    documented = command.documented()
+    assert [name for name in found.numbers if not any(fnmatch(name, pattern) for pattern in documented)] == []
+    assert [pattern for pattern in documented if not any(fnmatch(name, pattern) for name in found.numbers)] == []
 
 
 def test_python_m_and_the_entry_point(saved):

@@ -55,14 +55,13 @@ def _parser():
 
 
 def _epilog():
-    numbers = "".join(f"  {name:<28} {meaning}\n" for name, (meaning, _) in _numbers().items())
+    numbers = "".join(f"  {name:<28} {meaning}\n" for name, meaning in documented().items())
     return f"{__doc__.splitlines()[2]}\n\nNumbers for --fail-if (* stands for a convention, as in --json):\n{numbers}"
 
 
-def _numbers():
-    """What --fail-if can be about: name or pattern -> meaning, and the option that it needs."""
-    return {name: (meaning, entry["part"]) for entry in report.sentences().values()
-            for name, meaning in entry.get("numbers", {}).items()}
+def documented():
+    """What --fail-if can be about: name or pattern -> meaning."""
+    return {name: meaning for entry in report.sentences().values() for name, meaning in entry.get("numbers", {}).items()}
 
 
 def _audit(options):
@@ -111,6 +110,6 @@ def _condition(text):
     match = CONDITION.fullmatch(text)
     require(match and files.is_number(match[3]) and not isnan(float(match[3])), "--fail-if",
                   "a name, one of < <= > >=, and a number, as in 'zero_rows>0'", repr(text))
-    require(any(fnmatch(match[1], name) for name in _numbers()), "--fail-if",
+    require(any(fnmatch(match[1], name) for name in documented()), "--fail-if",
                   "about a number that `cosim audit --help` lists", repr(match[1]))
     return text, match[1], lambda value: isnan(value) or COMPARE[match[2]](value, float(match[3]))

@@ -169,8 +169,9 @@ def _usable(E, ids, argument, leave_out, progress, width=None):
     if argument == "items":
         twins = measure.duplicates(kept, key[keep])
         equal = "; ".join(f"{kept.names([one])} = {kept.names([other])}" for one, other in twins[:LISTED])
+        equal += f" and {len(twins) - LISTED:,} more" if len(twins) > LISTED else ""
         found.append(say("duplicate-rows", "some" if len(twins) else "none", {"duplicate_rows": len(twins)},
-                         rows=counted(len(twins), "row"), names=equal + "; ..." * (len(twins) > LISTED)))
+                         rows=counted(len(twins), "row"), names=equal))
     return kept, length[keep].max() / length[keep].min(), found
 
 
@@ -189,7 +190,7 @@ def _table(E, ids, argument, progress, width):
 
 def _one_table(case, pairs):
     some = _some_rows(case, case.items)
-    maps = case.maps | {metric: case.plain(metric) for metric in METRICS}
+    maps = dict(list(case.maps.items())[1:]) | {metric: case.plain(metric) for metric in METRICS}
     lists = _lists(case.items, maps, case.items.take(some.at), some.at)
     yield _metric(case, lists, some)
     yield _spectrum(case.forms[0])
@@ -264,10 +265,10 @@ def _listed(case, pairs):
 
 
 def _conventions(case, lists, some):
-    kept = {name: measure.overlap(lists["as served"][0], lists[name][0]) for name in case.maps}
-    least = min(list(kept)[1:], key=lambda name: kept[name].mean())
-    yield say("conventions", "any", {f"overlap_{slug(name)}": kept[name].mean() for name in list(kept)[1:]},
-              [(name, some.mean(share)) for name, share in kept.items()],
+    kept = {name: measure.overlap(lists["cosine"][0], lists[name][0]) for name in list(case.maps)[1:]}
+    least = min(kept, key=lambda name: kept[name].mean())
+    yield say("conventions", "any", {f"overlap_{slug(name)}": share.mean() for name, share in kept.items()},
+              [("as served", "1.00"), *((name, some.mean(share)) for name, share in kept.items())],
               m=lists[least][0].shape[1], least=some.mean(kept[least]), lowest=least, which=some.which)
     rows = [(name, lists["cosine" if name == "as served" else name][1],
              *measure.health(measure.form_after(case.forms[0], map))) for name, map in case.maps.items()]
@@ -339,7 +340,7 @@ def _predictions(items, then, users, tolerance, mapped):
     numbers = {"prediction_change": plain.max(), "prediction_change_median": np.median(plain),
                "prediction_change_centred": centred.max()}
     return say("predictions", kind, numbers, largest=_small(plain.max()), median=_small(np.median(plain)),
-               names=items.names(np.argsort(-plain)))
+               names=items.names(np.argsort(-plain)[:LISTED]))
 
 
 def _small(x):
@@ -382,9 +383,10 @@ def _moved(case, then, old_users, threshold):
     moved = {name: np.abs(new - old) for name, (new, old) in values.items()}
     numbers = {"neighbour_overlap": kept.mean()} | {f"moved_{slug(name)}": move.mean() for name, move in moved.items()}
     rows = [(name, _small(move.mean()), _small(move.max())) for name, move in moved.items()]
-    yield say("neighbours", "any", numbers, rows, m=now.shape[1], kept=some.mean(kept), metric=case.metric,
+    changed = some.at[np.argsort(kept, kind="stable")][:np.sum(kept < 1)]
+    yield say("neighbours", "any" if changed.size else "none", numbers, rows, m=now.shape[1], kept=some.mean(kept), metric=case.metric,
               which=some.which, mean=rows[0][1], largest=rows[0][2], pairs=sample.which,
-              names=case.items.names(some.at[np.argsort(kept, kind="stable")][:np.sum(kept < 1)]) or "none")
+              names=case.items.names(changed))
     if threshold is not None:
         above, was = (value >= threshold for value in values["as served"])
         yield say("threshold-carries", "any", {"threshold_changed_sides": np.mean(above != was)}, threshold=threshold,

@@ -25,7 +25,7 @@ def findings(case, pairs, similar, labels, wanted, threshold):
                            else _known_labels(case.items, labels, case.rng))
     require(0 < similar.sum() < len(similar), "similar", "true for some pairs and false for others",
             f"{similar.sum()} of {len(similar)} true")
-    maps = {**case.maps, "dot product": case.plain("dot")}
+    maps = case.maps if case.metric == "dot" else {**case.maps, "dot product": case.plain("dot")}
     values = {name: pair_values(case.items, at, map) for name, map in maps.items()}
     known = Known(similar, weight, list(resampled(at, weight, case.rng)), values)
     best, finding = _best(known)
@@ -79,7 +79,7 @@ def _threshold(known, name, aim, want, today):
     precision, recall = (np.nan, np.nan) if level is None else served_by(values, similar, weight, level)
     numbers = {f"{what}_{slug(name)}": value for what, value in (
         ("threshold", np.nan if level is None else level), ("precision", precision), ("recall", recall))}
-    words = dict(name=name, aim=aim, want=want, count=len(values), base=np.sum(weight * similar) / weight.sum(),
+    words = dict(name=name, aim=aim, want=want, count=len(values), odds=weight.sum() / np.sum(weight * similar),
                  today="" if today is None else " Today's {:g} has precision {:.2f} and recall {:.2f}.".format(
                      today, *served_by(values, similar, weight, today)))
     if level is None:

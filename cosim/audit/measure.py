@@ -53,8 +53,8 @@ class Rows:
     def names(self, positions, most=10):
         """The ids of rows, or their row numbers where there are no ids."""
         rows = [self.numbers[position] for position in positions[:most]]
-        return ", ".join(str(row if self.ids is None else self.ids[row])
-                         for row in rows) + ", ..." * (len(positions) > most)
+        return ", ".join(str(row if self.ids is None else self.ids[row]) for row in rows) + (
+            f" and {len(positions) - most:,} more" if len(positions) > most else "")
 
 
 def release(E):
