@@ -193,6 +193,7 @@ def test_samples_agree_with_all_pairs_within_the_stated_error(model, monkeypatch
 
 def test_blocks_do_not_matter(model, monkeypatch):
     P, Q, group = model
+    monkeypatch.setattr(known, "RESAMPLES", 5)
     given = dict(users=P, previous=Q + 0.1, previous_users=P, labels=group.astype(str))
     one = run(Q, **given).numbers
     monkeypatch.setattr(measure, "BLOCK", 37)
@@ -418,8 +419,8 @@ def test_a_threshold_of_yesterday(model):
 
 
 def test_auc_is_that_of_recovery(model):
-    P, Q, group = model
-    i, j = np.triu_indices(N, 1)
+    P, Q, group = model[0], model[1][:90], model[2][:90]
+    i, j = np.triu_indices(90, 1)
     found = run(Q, users=P, pairs=np.column_stack([i, j]), similar=group[i] == group[j])
     S = cosim.cosine_similarity(Q)
     assert found.numbers["auc_as_served"] == pytest.approx(cosim.same_cluster_auc(S, group), abs=1e-12)
@@ -448,8 +449,8 @@ def test_ties_count_half():
 
 
 def test_levels_are_quantiles_of_both_kinds(model):
-    P, Q, group = model
-    i, j = np.triu_indices(N, 1)
+    P, Q, group = model[0], model[1][:90], model[2][:90]
+    i, j = np.triu_indices(90, 1)
     same, S = group[i] == group[j], cosim.cosine_similarity(Q)[i, j]
     found = run(Q, pairs=np.column_stack([i, j]), similar=same)
     table = {row[0]: row[1:] for row in finding(found, "levels").table}
@@ -540,7 +541,8 @@ def test_every_objective_says_what_it_fixes(model, trained):
     assert finding(run(model[1], trained=trained), "trained").says == sentences()["trained"]["says"][trained]
 
 
-def test_no_finding_is_a_grade(model):
+def test_no_finding_is_a_grade(model, monkeypatch):
+    monkeypatch.setattr(known, "RESAMPLES", 5)
     P, Q, group = model
     found = run(Q, users=P, previous=Q, labels=group.astype(str))
     for entry in found.findings:
@@ -602,7 +604,8 @@ def saved(model, tmp_path):
     return tmp_path
 
 
-def test_the_command_says_what_the_function_says(saved, model, capsys):
+def test_the_command_says_what_the_function_says(saved, model, capsys, monkeypatch):
+    monkeypatch.setattr(known, "RESAMPLES", 20)
     P, Q, group = model
     arguments = ["audit", "q.npy", "--users", "p.npy", "--previous", "old.npy", "--previous-users", "p-old.npy", "--ids", "ids.txt", "--previous-ids", "ids.txt",
                  "--labels", "labels.csv", "--threshold", "0.5", "--trained", "dot", "--json", "out.json", "--seed", "3"]
@@ -638,7 +641,8 @@ def test_what_could_not_be_computed_meets_every_condition(saved, capsys):
     assert capsys.readouterr().err.endswith("fails, since precision_as_served<0.5: it is nan\n")
 
 
-def test_every_number_is_documented(saved, model):
+def test_every_number_is_documented(model, monkeypatch):
+    monkeypatch.setattr(known, "RESAMPLES", 5)
     P, Q, group = model
     found = run(Q, users=P, previous=Q * np.arange(1, K + 1), previous_users=P, pairs=[[0, 1]], labels=group.astype(str), threshold=0.5)
     documented = command.documented()

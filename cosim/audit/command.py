@@ -70,8 +70,9 @@ def _audit(options):
     for path in filter(None, (options.html, options.json)):
         require(Path(path).parent.is_dir() and not Path(path).is_dir(), path, "a file in a folder that exists",
                       "a folder" if Path(path).is_dir() else "no such folder")
+    require(options.html is None or options.html != options.json, "--json", "another file than --html", options.json)
     if options.html:
-        report.template()
+        report.template()  # fails now if jinja2 is not there
     found = audit(**_given(options))
     for text, name, _ in conditions:
         require(name in found.numbers, "--fail-if", f"about something that was measured: {', '.join(found.numbers)}",

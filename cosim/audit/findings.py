@@ -123,6 +123,8 @@ def audit(items, *, users=None, previous=None, previous_users=None, ids=None, pr
     require(len(wanted) == 2 and wanted[0] in ("precision", "recall") and 0 < wanted[1] <= 1, "wanted",
             "precision or recall, and a number in (0, 1]", wanted)
     threshold = None if threshold is None else check_number(threshold, "threshold")
+    require(previous is not None or previous_users is None, "previous", "given where previous_users are", "none")
+    require(labels is None or similar is None, "labels", "given without pairs of known similarity", "both")
     read = dict(leave_out=leave_out, progress=progress)
     case, found = _case(items, users, ids, metric, rng, read)
     found += _one_table(case, pairs)

@@ -9,6 +9,7 @@ from .measure import pair_values, positions
 from .report import counted, say, slug
 
 RESAMPLES = 200  # of the bootstrap
+MOST = 20_000  # known pairs that are looked at; of more, so many random ones
 
 
 class Known(NamedTuple):
@@ -42,13 +43,16 @@ def _known_pairs(case, pairs, similar):
     shape = np.shape(similar)
     require(pairs is not None and shape == (len(pairs),), "similar", "one truth value for each of the pairs",
             f"shape {shape}")
-    return positions(case.items, pairs), np.asarray(similar, dtype=bool), np.ones(len(pairs))
+    some = np.arange(shape[0]) if shape[0] <= MOST else case.rng.choice(shape[0], MOST, replace=False)
+    return positions(case.items, pairs)[some], np.asarray(similar, dtype=bool)[some], np.ones(len(some))
 
 
 def _known_labels(items, labels, rng):
     labels = np.asarray(labels, dtype=str)
     require(labels.shape == (len(items.E),), "labels", f"one for each of the {len(items.E)} rows of items",
             f"shape {labels.shape}")
+    nothing = labels[np.isin(labels, ["nan", "NaN", "NaT", "None", "<NA>"])][:1]
+    require(not nothing.size, "labels", "empty where there is none", repr(str(*nothing)))
     labels = labels[items.numbers]
     counts = np.unique(labels[labels != ""], return_counts=True)[1]
     require(len(counts) > 1 and counts.max() > 1, "labels", "at least two, one of them on two items",
@@ -125,13 +129,13 @@ def dense_ranks(values):
     return np.unique((values / (np.abs(values).max() or 1)).round(TIE_DECIMALS), return_inverse=True)[1]
 
 
-def resampled(pairs, weight, rng, resamples=RESAMPLES):
+def resampled(pairs, weight, rng, resamples=None):
     """Weights of the pairs after drawing their items with replacement, and which pairs have neither item drawn.
 
     Pairs that share an item are not independent, so items are drawn, not pairs.
     """
     items, at = np.unique(pairs, return_inverse=True)
-    for _ in range(resamples):
+    for _ in range(resamples or RESAMPLES):
         times = np.bincount(rng.integers(len(items), size=len(items)), minlength=len(items))[at.reshape(pairs.shape)]
         yield weight * times.prod(axis=1), (times == 0).all(axis=1)
 
