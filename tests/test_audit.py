@@ -90,6 +90,17 @@ def test_conventions_are_those_of_gauge(model):
         np.testing.assert_allclose(after.T @ after, unscaled.T @ unscaled, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
+@pytest.mark.parametrize("kind, error", [(np.float16, 1e-7), (np.float32, 1e-7), (np.float64, 1e-13)])
+def test_the_triangle_has_the_digits_of_the_table(kind, error):
+    E = (np.random.default_rng(0).normal(size=(500, K)) * np.geomspace(1, 1e-4, K) + 1).astype(kind)
+    form = measure.form(measure.Rows(E))
+    centred = E.astype(float) - E.astype(float).mean(axis=0)
+    for R, table in ((form.R, E.astype(float)), (form.R_centred, centred)):
+        s = np.linalg.svd(table, compute_uv=False)
+        np.testing.assert_allclose(np.linalg.svd(R, compute_uv=False), s, atol=error * s[0], rtol=0)
+    np.testing.assert_allclose(form.mean, E.astype(float).mean(axis=0), rtol=1e-12)
+
+
 def test_overlaps_of_conventions_by_brute_force(model):
     P, Q, _ = model
     numbers = run(Q, users=P).numbers

@@ -46,9 +46,9 @@ MISTAKES = [
     ("findings._both_tables", "plain.mean()", "centred.mean()", numbers.test_numbers_with_users, {}),
     # versions
     ("measure.fit", "max(10 *", "max(1e9 *", numbers.test_negated_short_rows_are_named, {"scaled": True}),
-    ("measure.fit", "F + E @ M", "F - E @ M", numbers.test_negated_short_rows_are_named, {"scaled": True}),
+    ("measure.fit", "F + G", "F - G", numbers.test_negated_short_rows_are_named, {"scaled": True}),
     ("measure.fit", "Fit(M, off / size,", "Fit(M, off,", numbers.test_negated_short_rows_are_named, {"scaled": True}),
-    ("measure.prediction_change", "O @ B - shift", "O @ B + shift", numbers.test_a_translation_of_all_items_is_seen_by_no_softmax, {}),
+    ("measure.prediction_change", "D - shift", "D + shift", numbers.test_a_translation_of_all_items_is_seen_by_no_softmax, {}),
     ("measure.prediction_change", "np.column_stack([P, O])", "np.column_stack([O, P])", numbers.test_scalings_of_one_model_have_equal_predictions_and_their_kappa, {"seed": 0}),
     ("findings._versions", "measure.fit(then, now", "measure.fit(now, then", numbers.test_a_lost_direction_is_no_invertible_map, {}),
     ("findings._matched", "before[j[np.argsort(i)]]", "before[np.sort(j)]", numbers.test_versions_are_matched_by_ids, {}),

@@ -373,7 +373,8 @@ def _one_map(items, fit, tolerance):
 
 def _moved(case, then, old_users, threshold):
     some, tables = _some_rows(case, case.items), (case.items, then)
-    maps = [measure.conventions(measure.form(case.items), case.forms[1] if old_users else None),
+    form = case.forms[0] if len(case.items) == case.forms[0].n else measure.form(case.items)
+    maps = [measure.conventions(form, case.forms[1] if old_users else None),
             measure.conventions(measure.form(then), old_users and measure.form(old_users))]
     for side in maps:
         side["as served"] = side["as served"]._replace(metric=case.metric)
