@@ -187,8 +187,13 @@ def loose(point):
     return "\n\n".join(text)
 
 
-MARKS = {"downloads": downloads, "ledger": overview, "equations": equations, "loose": loose}
-MARK = re.compile(r"<!-- (downloads|ledger|equations|loose)(?: (\d+))? -->")
+def changelog():
+    """CHANGELOG.md without its title."""
+    return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n")[2].strip()
+
+
+MARKS = {"changelog": changelog, "downloads": downloads, "ledger": overview, "equations": equations, "loose": loose}
+MARK = re.compile(rf"<!-- ({'|'.join(MARKS)})(?: (\d+))? -->")
 
 
 def filled(text):
