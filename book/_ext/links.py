@@ -52,8 +52,8 @@ def terms():
 @cache
 def in_words():
     """Finds terms in text, the longer ones first."""
-    words = sorted(terms()[0], key=len, reverse=True)
-    return re.compile(rf"(?<![\w@-])(?:{'|'.join(map(re.escape, words))})(?![\w@-])", re.IGNORECASE)
+    words = "|".join(map(re.escape, sorted(terms()[0], key=len, reverse=True))).replace("@", "(?:@|&#64;)")  # as HTML has it
+    return re.compile(rf"(?<![\w@-])(?:{words})(?![\w@-])", re.IGNORECASE)
 
 
 class Linker:
@@ -111,7 +111,7 @@ class Linker:
         return self.to("book/terms", f"term-{name}")
 
     def word(self, match):
-        href = self.term(terms()[0][match[0].lower()])
+        href = self.term(terms()[0][unescape(match[0]).lower()])
         return self.link(href, match[0]) if href else match[0]
 
     def text(self, text, inside):
@@ -152,7 +152,8 @@ class Linker:
                 math = any(math for _, math in inside)
                 if math and token in terms()[1] and not names & (NEVER | HEADINGS) and (href := self.term(terms()[1][token])):
                     start = made.pop()
-                    made.append(f'<a class="term" href="{href}">{start}')
+                    label = ledger_pages.glossary()[terms()[1][token]]["words"][0]  # a formula alone gives a link no name
+                    made.append(f'<a class="term" href="{href}" aria-label="{label}">{start}')
                     token, ends = f"{token}</span></a>", True
                 made.append(token if math or names & NEVER or not token.strip() else self.text(token, names))
         return "".join(made)
