@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections import Counter
+from functools import cache
 
 import guards
 import jsonschema
@@ -26,6 +27,7 @@ CLAIMS, EQUATIONS = claims.ledger()["claims"], claims.ledger()["equations"]
 UNLINKED = ("a", "script", "style", "svg", "h1", "summary", "button", "select")
 
 
+@cache
 def article(path):
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select_one("article")
 
@@ -101,13 +103,13 @@ def test_terms_are_defined_once_and_explained_where_they_say(built):  # noqa: F8
 
 
 def test_claims_lead_to_the_cell_that_checks_them(built):  # noqa: F811
-    found, soups = [], {}
+    found = []
     for name, address in ledger_pages.addresses().items():
         page = address.partition("#")[0]
-        entry = soups.setdefault(page, article(built / "book" / page)).find(id=f"claim-{name}")
+        entry = article(built / "book" / page).find(id=f"claim-{name}")
         back = entry.find("a", string=re.compile("^Where it is"))["href"]
         chapter, _, anchor = back.removeprefix("../").partition("#")
-        target = soups.setdefault(chapter, article(built / "book" / chapter)).find(id=anchor)
+        target = article(built / "book" / chapter).find(id=anchor)
         if chapter != f"{CLAIMS[name]['chapter']}.html" or not target:
             found.append(f"{name} leads to {back}")
         elif "relation" in CLAIMS[name] and not (target.get_text() == name and target.find_parent("pre")):
