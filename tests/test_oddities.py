@@ -473,7 +473,7 @@ def test_similar_code_and_words_are_found_under_other_names(released, tiny, tmp_
 
 def test_solutions_to_hand_out_hold_no_hidden_test(tmp_path):
     written = release.solutions(tmp_path, course.HERE)
-    assert len(written) == 5
+    assert len(written) == 7
     for path in written:
         text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
         assert "HIDDEN" not in text and "SOLUTION" not in text and "def check_" not in text and "raise NotImplementedError()" not in text.replace("`raise NotImplementedError()`", "")
