@@ -466,6 +466,27 @@ def test_the_sandbox_has_no_namespaces_and_no_reach_to_its_parent(monkeypatch, u
     assert text.startswith("unshare -1 True") and text.count("no way PermissionError") == 4 and "REACHED" not in text, text
 
 
+def test_a_grader_that_is_killed_leaves_nothing_running():
+    """Not interrupted, killed: what runs in a sandbox ends with it, whichever user it is."""
+    marker = f"{time.time_ns()}"
+    job = {"what": "execute", "cells": [f"import subprocess\nsubprocess.run(['sleep', '{marker}'])"]}
+    grading = subprocess.Popen([sys.executable, "-c", f"from grading import sandbox\nsandbox.run({job}, sandbox.Limits())"], cwd=ROOT)
+
+    def running():
+        return [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", marker]]
+
+    def wait_for(state, seconds):
+        end = time.monotonic() + seconds
+        while bool(running()) != state and time.monotonic() < end:
+            time.sleep(0.1)
+        return bool(running()) == state
+
+    assert wait_for(True, 100)
+    grading.kill()
+    grading.wait()
+    assert wait_for(False, 20)  # a cell may take 60
+
+
 def test_feedback_shows_the_message_and_no_hidden_test(batch, masters):
     secrets = leaks.markers(MASTER)
     assert len(secrets) >= 5
