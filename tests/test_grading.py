@@ -889,7 +889,7 @@ def thief(*_):
     if not found:
         look()
         found.append("nothing more")
-    return np.frombuffer(json.dumps(found).encode(), dtype=np.uint8)
+    return np.frombuffer(json.dumps(found).encode().ljust(SIZE), dtype=np.uint8)  # another shape is not let out
 
 globals().update(dict.fromkeys(CALLED, thief))
 '''
@@ -947,11 +947,12 @@ def test_the_check_outside_lets_no_answer_in(slug):
     """Student functions that search frames, live objects, memory and files of the process they are called in."""
     path = ROOT / "assignments" / slug / "verify.py"
     verify = outside.load(path)
-    calls = {name: call._replace(part=None) for name, call in verify.calls(*verify.inputs(np.random.default_rng())).items()}
+    size = 50_000
+    calls = {name: call._replace(part=None, shape=(size,)) for name, call in verify.calls(*verify.inputs(np.random.default_rng())).items()}
     names = {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
     lines = [line.strip().encode() for line in path.read_text().splitlines() if len(line.strip()) > 30]
     markers = [[byte + 1 for byte in line] for line in lines if b"import" not in line]
-    known = f"NAMES = {names}\nMARKERS = {markers}\nCALLED = {[call.function for call in calls.values()]}\n"
+    known = f"SIZE = {size}\nNAMES = {names}\nMARKERS = {markers}\nCALLED = {[call.function for call in calls.values()]}\n"
 
     def ask(code):
         got = outside.ask_sandbox([known + THIEF, calls], code, limits=sandbox.Limits(), fonts=None, sandboxed=True)
