@@ -23,12 +23,15 @@ import inspect
 import io
 import json
 import multiprocessing
+import resource
+import signal
 import sys
 import time
 import tomllib
 import warnings
 from collections import Counter
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import matplotlib
@@ -48,10 +51,11 @@ HERE = Path(__file__).resolve().parent
 BOOK = HERE.parent / "book"
 RESULTS, COUNTS = HERE / "results.csv", HERE.parent / "cosim" / "data" / "mutations.csv"
 COLUMNS = ["mistake", "chapter", "kind", "cell", "what", "reached", "red", "crashed"]
-HORIZON = 4  # a mistake is followed until so many claims were met, or up to the next cell with hard work in it
-HARD = ("simulate_clicks(", "train_cosine(", "minimize(", "spectrum(", "for seed in")
-ENOUGH, LEAST, MOST = 3, 4, 12  # in a cell with checks: until each claim was red so often; so many mistakes at least, at most
-PER_CELL = 4  # edits of cosim for each cell in which their functions are called first
+HORIZON = 4  # a mistake outside a cell with checks is followed until so many claims were met
+ENOUGH, LEAST, MOST = 3, 5, 16  # in a cell with checks: until each claim was red so often; so many mistakes at least, at most
+PER_CELL = 2  # edits of cosim for each cell without checks in which their functions are called first
+LIMIT, PATIENCE = 15, 30  # processor seconds: for one mistake, and for a cell with checks after the least number of mistakes
+MEMORY = 4 * 2**30  # bytes of address space beyond what the chapter has: a mistake may ask for any amount
 
 
 # --- chapters -----------------------------------------------------------------------------------------
@@ -134,6 +138,8 @@ def changes(node):
     if isinstance(node, ast.Constant) and isinstance(node.value, float):
         yield f"{node.value} -> {1.5 * node.value + 0.1:.4g}", lambda n: setattr(n, "value", 1.5 * n.value + 0.1)
         yield f"{node.value} -> {-node.value}", lambda n: setattr(n, "value", -n.value)
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        yield f"{node.value} -> {node.value + 1}", lambda n: setattr(n, "value", n.value + 1)
     if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("sqrt", "abs", "min", "max"):
         other = {"sqrt": "square", "abs": "negative", "min": "max", "max": "min"}[node.func.attr]
         yield f"{node.func.attr} -> {other}", lambda n: setattr(n.func, "attr", other)
@@ -141,8 +147,12 @@ def changes(node):
         yield "first two arguments exchanged", lambda n: n.args.__setitem__(slice(0, 2), n.args[1::-1])
 
 
+def negated(x):
+    x[...] = -x if x.dtype.kind == "f" else ~x
+
+
 def row_negated(x):
-    x[len(x) // 3] *= -1
+    x[..., x.shape[-2] // 3, :] *= -1
 
 
 def column_scaled(x):
@@ -154,70 +164,115 @@ def constant(x):
 
 
 def weakest_wrong(x):
-    x[:, np.argmin(np.linalg.norm(x, axis=0))] *= -1.5
+    x[..., np.argmin((x**2).sum(axis=tuple(range(x.ndim - 1))))] *= -1.5
 
 
 def reversed_(x):
-    x[...] = x[::-1].copy()
-
-
-def permuted(x):
-    x[...] = np.random.default_rng(0).permutation(x)
-
-
-def labels_exchanged(x):
     x[...] = x[..., ::-1].copy()
 
 
-DATA_MISTAKES = {"labels exchanged": labels_exchanged, "row negated": row_negated, "column scaled": column_scaled, "constant": constant,
-                 "weakest dimension wrong": weakest_wrong, "reversed": reversed_, "permuted": permuted}
+def permuted(x):
+    x[...] = np.random.default_rng(0).permutation(x, axis=max(0, x.ndim - 2))
+
+
+DATA_MISTAKES = {"row negated": row_negated, "column scaled": column_scaled, "constant": constant, "permuted": permuted,
+                 "weakest dimension wrong": weakest_wrong, "reversed": reversed_, "labels exchanged": reversed_, "negated": negated}
 
 
 def fitting(value):
-    """The names of the data mistakes that fit a value."""
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim == 2 and min(value.shape) > 1:
-        return ["row negated", "column scaled", "constant", "weakest dimension wrong"]
-    if isinstance(value, np.ndarray) and value.ndim == 1 and value.size > 1:
-        return ["permuted"] if value.dtype.kind in "iub" else ["reversed", "column scaled", "constant"] if value.dtype.kind == "f" else []
+    """The names of the data mistakes that fit a value; in a container they are made in all parts, in the first or in the last."""
+    if isinstance(value, (float, np.floating)):
+        return ["half as much again", "negated"]
+    if isinstance(value, np.ndarray):
+        kinds = {"f": ["reversed", "column scaled", "constant", "negated"], "b": ["permuted", "negated"]}
+        if value.dtype.kind == "f" and value.ndim > 1 and min(value.shape) > 1:
+            return ["row negated", "column scaled", "constant", "weakest dimension wrong", "permuted"]
+        return kinds.get(value.dtype.kind, ["permuted"] if value.dtype.kind in "iu" else []) if value.size > 1 else []
     if isinstance(value, pd.DataFrame) and value.shape[1] > 1 or isinstance(value, pd.Series) and len(value) > 1:
-        strings = isinstance(value, pd.DataFrame) and len(value.select_dtypes(exclude="number").columns)
-        return ["names exchanged", "constant"] if strings else ["labels exchanged", "permuted", "column scaled", "constant"]
+        strings = isinstance(value, pd.DataFrame) and len(value.select_dtypes(exclude=["number", "bool"]).columns)
+        return ["names exchanged" if strings else "labels exchanged", "permuted", "column scaled", "constant", "negated"]
     if sparse.issparse(value):
         return ["column scaled", "permuted"]
-    if isinstance(value, dict) and len(value) > 1:
-        return ["labels exchanged", *fitting(list(value.values())[-1])]
-    if isinstance(value, (list, tuple, dict)) and len(value):
-        return fitting(list(value.values())[-1] if isinstance(value, dict) else value[-1])
-    return []
+    parts = parts_of(value)
+    inside = sorted({mistake.split(",")[0] for part in parts.values() for mistake in fitting(part)} - {"labels exchanged"})
+    if len(parts) < 2:
+        return inside
+    return ["labels exchanged"] * (not hasattr(value, "_fields")) + [
+        f"{mistake}{where}" for where in ("", ", first alone", ", last alone") for mistake in inside]
+
+
+def parts_of(value):
+    """Key or position -> part, of a dictionary or a sequence; else nothing."""
+    return value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, (list, tuple)) else {}
+
+
+def put_together(value, parts):
+    """A value like the given one, of other parts."""
+    if isinstance(value, dict):
+        return parts
+    return type(value)(*parts.values()) if hasattr(value, "_fields") else type(value)(parts.values())
 
 
 def damaged(value, mistake):
-    """A copy of the value with the mistake made."""
-    if isinstance(value, dict) and mistake == "labels exchanged":
-        return dict(zip(value, list(value.values())[::-1]))
-    if isinstance(value, dict):
-        key = list(value)[-1]
-        return {**value, key: damaged(value[key], mistake)}
-    if isinstance(value, (list, tuple)):
-        parts = [*value[:-1], damaged(value[-1], mistake)]
-        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-    if mistake == "names exchanged":  # in the column with the most of them
-        column = value.select_dtypes(exclude="number").nunique().idxmax()
+    """A copy of the value with the mistake made, as far as it fits."""
+    mistake, _, where = mistake.partition(", ")
+    if mistake not in {each.partition(", ")[0] for each in fitting(value)}:
+        return value
+    if isinstance(value, (float, np.floating)):
+        return value * (1.5 if mistake.startswith("half") else -1)
+    if parts := parts_of(value):
+        keys = list(parts)
+        if mistake == "labels exchanged" and not hasattr(value, "_fields"):
+            return put_together(value, dict(zip(parts, list(parts.values())[::-1])))
+        chosen = {"first alone": keys[:1], "last alone": keys[-1:]}.get(where, keys)
+        return put_together(value, {**parts, **{key: damaged(parts[key], mistake) for key in chosen}})
+    if isinstance(value, (pd.DataFrame, pd.Series)):
+        return damaged_table(value, mistake)
+    if sparse.issparse(value):
+        return type(value)(made(value.toarray().astype(float), mistake))
+    return made(value.copy(), mistake)
+
+
+def damaged_table(value, mistake):
+    """A copy of a pandas table or column with the mistake made in its numbers, or in its column with the most names."""
+    if isinstance(value, pd.Series):
+        x = value.to_numpy(float if value.dtype.kind in "iuf" else None, copy=True)
+        return pd.Series(made(x, mistake), index=value.index, name=value.name) if x.dtype.kind in "fb" else value
+    if mistake == "names exchanged":
+        column = value.select_dtypes(exclude=["number", "bool"]).nunique().idxmax()
         found = value[column].unique()
         return value.assign(**{column: value[column].map(dict(zip(found, found[::-1])))})
-    if isinstance(value, pd.DataFrame):
-        numbers, changed = value.select_dtypes("float"), value.copy()
-        changed[numbers.columns] = damaged(numbers.to_numpy(float), mistake)
-        return changed
-    if isinstance(value, pd.Series):
-        if value.dtype.kind not in "iuf":
-            return value
-        return pd.Series(damaged(value.to_numpy(float), mistake), index=value.index, name=value.name)
-    if sparse.issparse(value):
-        return type(value)(damaged(value.toarray().astype(float), mistake))
-    value = value.copy()
-    DATA_MISTAKES[mistake](value)
-    return value
+    changed = value.copy()
+    for kind in (["float"] if len(value.select_dtypes("float").columns) else ["number"]) + ["bool"]:
+        columns = value.select_dtypes(kind).columns
+        if len(columns) and not (kind == "bool" and mistake == "constant"):
+            x = value[columns].to_numpy(float, copy=True)
+            changed[columns] = made(x, mistake) if kind != "bool" else made(x == 1, mistake)
+    return changed
+
+
+def made(x, mistake):
+    """The array itself, with the mistake made in it."""
+    DATA_MISTAKES[mistake](x)
+    return x
+
+
+def assigned_damaged(source):
+    """Every version of a cell in which a value that it assigns is damaged, by three of the fitting mistakes: (what, new source)."""
+    positions = [i for i, node in enumerate(ast.walk(ast.parse(source))) if isinstance(node, ast.Assign)]
+    for position in positions:
+        for number in range(3):
+            changed = ast.parse(source)
+            target = next(node for i, node in enumerate(ast.walk(changed)) if i == position)
+            target.value = ast.Call(ast.Name("damaged_by_number", ast.Load()), [target.value, ast.Constant(number)], [])
+            what = ast.unparse(target.targets[0])
+            yield f"line {target.lineno}, {what}", ast.unparse(ast.fix_missing_locations(changed))
+
+
+def damaged_by_number(value, number):
+    """The value with one of the mistakes that fit it, spread over all of them."""
+    fit = fitting(value)
+    return damaged(value, fit[number * len(fit) // 3]) if fit else value
 
 
 def library_mistakes():
@@ -251,10 +306,27 @@ def names(source):
 
 
 def inputs(source):
-    """The names that a cell reads and does not assign itself."""
-    tree = ast.parse(source)
-    bound = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-    return names(source) - bound
+    """The names that the checks of a cell depend on and that it does not assign itself, and functions among them."""
+    needed, bound = set(), set()
+    for statement in reversed(ast.parse(source).body):
+        only_shows = isinstance(statement, ast.Expr) and not checked(ast.unparse(statement))
+        mentioned = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        defined = {node.name for node in ast.walk(statement) if isinstance(node, ast.FunctionDef)}
+        if checked(ast.unparse(statement)) or not only_shows and (mentioned | defined) & needed:
+            needed |= names(ast.unparse(statement))
+            bound |= (mentioned - names(ast.unparse(statement))) | defined
+    return needed - bound
+
+
+def functions_called(source, earlier):
+    """Name -> source of the chapter's own functions that a cell calls, directly or through one another."""
+    defined = {node.name: ast.unparse(node) for text in earlier for node in ast.parse(text).body
+               if isinstance(node, ast.FunctionDef)}
+    found, new = {}, names(source) & set(defined)
+    while new:
+        found |= {name: defined[name] for name in sorted(new)}
+        new = set().union(*(names(defined[name]) for name in new)) & set(defined) - set(found)
+    return found
 
 
 def triggers(function):
@@ -280,22 +352,35 @@ def words(source):
     return {getattr(node, "attr", getattr(node, "id", None)) for node in ast.walk(ast.parse(source))}
 
 
-def mistakes_of(position, code, library, namespace, rng):
-    """The mistakes that act first in a cell: (kind, what, function of the namespace and the cell's source -> source).
+def mistakes_of(position, code, library, namespace):
+    """The mistakes to make in a cell: (kind, what, function of the namespace and the cell's source -> source).
 
-    In a cell with a check they are all that there are, in random order; who makes them stops at enough.
+    In a cell with a check they are all that there are, in random order, the kinds by turns; who makes them stops at
+    enough. In another, a few edits of functions that are called there first, and one of the cell's own code.
     """
-    source = code[position][1]
-    for i in sorted(rng.permutation(len(library))[:PER_CELL]):
-        name, function, old, new = library[i]
-        yield "cosim", f"{name}: {old.strip()} -> {new.strip()}", partial(_library, function, old, new)
-    found = [("code", what, partial(_code, new)) for what, new in code_mistakes(source)]
+    index, source = code[position]
+    rng = np.random.default_rng([index, len(code)])
+    own = [("code", what, partial(_code, new)) for what, new in code_mistakes(source)]
     if not checked(source):
-        yield from (found[i] for i in rng.permutation(len(found))[:int("plt." not in source)])
-        return
-    found += [("data", f"{name}: {mistake}", partial(_data, name, mistake))
-              for name in sorted(inputs(source) & set(namespace)) for mistake in fitting(namespace[name])]
-    yield from (found[i] for i in rng.permutation(len(found)))
+        edits = _edits(library)
+        return [edits[i] for i in sorted(rng.permutation(len(edits))[:PER_CELL])] + [
+            own[i] for i in rng.permutation(len(own))[:int("plt." not in source)]]
+    functions = functions_called(source, [text for _, text in code[:position]])
+    theirs = [("code", f"in {name}, {what}", partial(_function, new))
+              for name, text in functions.items() for what, new in code_mistakes(text)]
+    read = inputs(source).union(*(names(text) for text in functions.values())) & set(namespace)
+    data = [("data", f"{name}: {mistake}", partial(_data, name, mistake))
+            for name in sorted(read) for mistake in fitting(namespace[name])]
+    inner = [("data", f"{what}: damaged", partial(_code, new)) for what, new in assigned_damaged(source)]
+    called = words("\n".join([source, *functions.values()]))
+    edits = _edits((name, *edit) for name, edit in library_mistakes().items() if triggers(edit[0]) & called)
+    shuffled = [[kind[i] for i in rng.permutation(len(kind))] for kind in (data, own, inner, theirs, edits)]
+    return [each for group in zip_longest(*shuffled) for each in group if each]
+
+
+def _edits(edits):
+    return [("cosim", f"{name}: {old.strip()} -> {new.strip()}", partial(_library, function, old, new))
+            for name, function, old, new in edits]
 
 
 def _library(function, old, new, namespace, source):
@@ -307,54 +392,79 @@ def _code(new, namespace, source):
     return new
 
 
+def _function(new, namespace, source):
+    exec(compile(new, "<function>", "exec"), namespace)  # noqa: S102
+    return source
+
+
 def _data(name, mistake, namespace, source):
     namespace[name] = damaged(namespace[name], mistake)
     return source
 
 
 def follow(mistake, rest, namespace):
-    """Make a mistake and run on; what was reached, what turned red, and in how many cells the code broke down."""
+    """Make a mistake and run on; what was reached, what turned red, and in how many cells the code broke down.
+
+    One made in a cell with checks is followed in that cell alone; another until enough claims were met.
+    """
     recorder = claims.check = Recorder()
     crashed = 0
-    for n, (_, source) in enumerate(rest):
-        if n and (len(recorder.reached) >= HORIZON or recorder.reached and any(word in source for word in HARD)):
-            break
-        if n and "plt." in source and not checked(source):
-            continue
-        try:
-            run_cell(source if n else mistake(namespace, source), namespace)
-        except Exception:  # noqa: BLE001: a mistake may break anything
-            crashed += 1
+    try:
+        for n, (_, source) in enumerate(rest):
+            if n and (checked(rest[0][1]) or len(recorder.reached) >= HORIZON):
+                break
+            if n and "plt." in source and not checked(source):
+                continue
+            try:
+                run_cell(source if n else mistake(namespace, source), namespace)
+            except Exception:  # noqa: BLE001: a mistake may break anything
+                crashed += 1
+    except TooLong:
+        crashed += 1
     return dict(reached=" ".join(recorder.reached), red=" ".join(recorder.red), crashed=crashed)
 
 
+class TooLong(BaseException):
+    """A mistake has used up its processor time."""
+
+
+def too_long(*_):
+    raise TooLong
+
+
 def in_a_child(row, mistake, rest, namespace, path):
-    """Fork, make the mistake, run on, and leave the row in a file."""
+    """Fork, make the mistake, run on, and leave the row in a file; the processor seconds that it took."""
     if child := os.fork():
-        os.waitpid(child, 0)
-        return
-    with contextlib.redirect_stderr(io.StringIO()):
-        found = row | follow(mistake, rest, namespace)
-    path.with_suffix(".partial").write_text(json.dumps(found), encoding="utf-8")
-    os.replace(path.with_suffix(".partial"), path)
-    os._exit(0)
+        usage = os.wait4(child, 0)[2]
+        return usage.ru_utime + usage.ru_stime
+    try:
+        signal.signal(signal.SIGPROF, too_long)
+        signal.setitimer(signal.ITIMER_PROF, LIMIT)
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+        with contextlib.redirect_stderr(io.StringIO()):
+            found = row | follow(mistake, rest, namespace)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        path.with_suffix(".partial").write_text(json.dumps(found), encoding="utf-8")
+        os.replace(path.with_suffix(".partial"), path)
+    finally:
+        os._exit(0)
 
 
 def plant(chapter, folder, only=None):
     """Make all mistakes of a chapter (or those named in only), a child process for each; a file in folder is its row."""
-    claims.check, code, rng = Recorder(), cells(chapter), np.random.default_rng(0)
-    namespace, library = {"__name__": "__main__", "display": lambda *_: None}, first_use(code)
+    claims.check, code = Recorder(), cells(chapter)
+    namespace, library = {"__name__": "__main__", "display": lambda *_: None, "damaged_by_number": damaged_by_number}, first_use(code)
     for position, (index, source) in enumerate(code):
-        red, here = Counter(), checked(source)
-        for n, (kind, what, mistake) in enumerate(mistakes_of(position, code, library.get(position, []), namespace, rng)):
-            if here and kind != "cosim" and n >= LEAST and (n >= MOST * len(here) or all(red[claim] >= ENOUGH for claim in here)):
+        red, here, spent = Counter(), checked(source), 0
+        for n, (kind, what, mistake) in enumerate(mistakes_of(position, code, library.get(position, []), namespace)):
+            if here and n >= LEAST and (n >= MOST * len(here) or spent > PATIENCE or all(red[claim] >= ENOUGH for claim in here)):
                 break
             row = dict(mistake=f"{chapter}-{index}-{n}", chapter=chapter, kind=kind, cell=index, what=what)
             path = folder / f"{row['mistake']}.json"
             if only is not None and row["mistake"] not in only:
                 continue
             if not path.exists():
-                in_a_child(row, mistake, code[position:], namespace, path)
+                spent += in_a_child(row, mistake, code[position:], namespace, path)
             red.update(json.loads(path.read_text(encoding="utf-8"))["red"].split() if path.exists() else ())
         run_cell(source, namespace)
     (folder / f"{chapter}.done").touch()
@@ -407,10 +517,16 @@ def main(wanted):
             time.sleep(0.5)
     if left := [chapter for chapter, folder in folders.items() if not (folder / f"{chapter}.done").exists()]:
         sys.exit(f"Broke off in {', '.join(left)}; `make mutations` goes on from there.")
-    done = [folder for chapter in chapters() if (folder := folder_of(chapter)) and (folder / f"{chapter}.done").exists()]
-    rows = [json.loads(path.read_text(encoding="utf-8")) for folder in done for path in sorted(folder.glob("*.json"))]
+    rows = [row for row in table(RESULTS) if row["chapter"] in set(chapters()) - set(folders)]
+    rows += [json.loads(path.read_text(encoding="utf-8")) for folder in folders.values() for path in sorted(folder.glob("*.json"))]
+    rows.sort(key=lambda row: (row["chapter"], *map(int, row["mistake"].rsplit("-", 2)[1:])))
     write(RESULTS, COLUMNS, rows)
     write(COUNTS, ["claim", "reached", "red"], counts(rows))
+
+
+def table(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def counts(rows):
