@@ -1,12 +1,19 @@
 """Plant mistakes and count which claims they turn red: `make mutations`, resumable, two processes.
 
-Mistakes are planted in the functions of cosim (edits.toml), in the chapters' own code (an operator, a constant, an
-argument changed) and in the data that a check reads (a row negated, a column scaled, a constant matrix, a permuted
-label, the weakest dimension wrong). A chapter's cells run in order in one process; where a mistake acts first, the
-process forks, and the child makes it and runs on for a few claims. Checks record instead of raising. A mistake counts
-against the claims that fail, not against a cell that crashes.
+Mistakes are planted in the functions of cosim (edits.toml), in the chapters' own code and functions (an operator, a
+constant, an argument changed) and in the data that a check depends on (a row negated, a column scaled, a constant matrix,
+a permuted label, the weakest dimension wrong). A chapter's cells run in order in one process, without a kernel; where a
+mistake acts first, the process forks, and the child makes it and runs on. Checks record instead of raising. A mistake
+counts against the claims that fail, not against a cell that crashes.
 
-The mistakes and what they turned red are in mutations/results.csv, the counts per claim in cosim/data/mutations.csv.
+What is left out, so that the whole takes minutes: in a cell with checks, mistakes are drawn at random, the kinds by turns,
+until each of its claims was red three times, or 16 were made for each claim, or their time is up, and each is followed to
+the end of that cell. In a cell without checks, two edits of cosim that act there first and one mistake in its own code
+are made, and followed until four claims were met; cells that only draw are passed over. Cells that work in other processes
+(the cluster of past-one-machine) are not run in a child, so that their claims are met by no mistake.
+
+The mistakes and what they turned red are in mutations/results.csv, the counts per claim in cosim/data/mutations.csv. A
+chapter that is planted anew replaces its own rows only.
 """
 
 import os
@@ -31,7 +38,7 @@ import tomllib
 import warnings
 from collections import Counter
 from functools import partial
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from pathlib import Path
 
 import matplotlib
@@ -52,10 +59,11 @@ BOOK = HERE.parent / "book"
 RESULTS, COUNTS = HERE / "results.csv", HERE.parent / "cosim" / "data" / "mutations.csv"
 COLUMNS = ["mistake", "chapter", "kind", "cell", "what", "reached", "red", "crashed"]
 HORIZON = 4  # a mistake outside a cell with checks is followed until so many claims were met
-ENOUGH, LEAST, MOST = 3, 5, 16  # in a cell with checks: until each claim was red so often; so many mistakes at least, at most
+ENOUGH, LEAST = 3, 5  # in a cell with checks: until each claim was red so often; so many mistakes at least
+MOST = 16  # and at most, for each of its claims
 PER_CELL = 2  # edits of cosim for each cell without checks in which their functions are called first
-LIMIT, PATIENCE = 15, 30  # processor seconds: for one mistake, and for a cell with checks after the least number of mistakes
-MEMORY = 4 * 2**30  # bytes of address space beyond what the chapter has: a mistake may ask for any amount
+LIMIT, PATIENCE = 15, 30  # processor seconds: for one mistake, and for the mistakes of one cell with checks
+MEMORY = 4 * 2**30  # bytes that a child may use: a mistake may ask for any amount
 
 
 # --- chapters -----------------------------------------------------------------------------------------
@@ -111,8 +119,8 @@ SWAPS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mul
 def code_mistakes(source):
     """Every version of a cell with one operator, constant or pair of arguments changed: (what, new source)."""
     tree = ast.parse(source)
-    skipped = {id(part) for node in ast.walk(tree) if isinstance(node, (ast.JoinedStr, ast.Import, ast.ImportFrom, ast.keyword))
-               or isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print" for part in ast.walk(node)}
+    untouched = ast.JoinedStr, ast.Import, ast.ImportFrom, ast.keyword
+    skipped = {id(part) for node in ast.walk(tree) if isinstance(node, untouched) or isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print" for part in ast.walk(node)}
     for position, node in enumerate(ast.walk(tree)):
         if id(node) in skipped or not hasattr(node, "lineno"):
             continue
@@ -129,7 +137,7 @@ def changes(node):
         new = SWAPS[type(node.op)]
         yield f"{type(node.op).__name__} -> {new.__name__}", lambda n: setattr(n, "op", new())
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-        yield "factors exchanged", lambda n: (lambda a, b: (setattr(n, "left", b), setattr(n, "right", a)))(n.left, n.right)
+        yield "factors exchanged", lambda n: vars(n).update(left=n.right, right=n.left)
     if isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
         new = SWAPS[type(node.ops[0])]
         yield f"{type(node.ops[0]).__name__} -> {new.__name__}", lambda n: n.ops.__setitem__(0, new())
@@ -175,12 +183,13 @@ def permuted(x):
     x[...] = np.random.default_rng(0).permutation(x, axis=max(0, x.ndim - 2))
 
 
-DATA_MISTAKES = {"row negated": row_negated, "column scaled": column_scaled, "constant": constant, "permuted": permuted,
-                 "weakest dimension wrong": weakest_wrong, "reversed": reversed_, "labels exchanged": reversed_, "negated": negated}
+DATA_MISTAKES = {
+    "row negated": row_negated, "column scaled": column_scaled, "constant": constant, "permuted": permuted,
+    "negated": negated, "weakest dimension wrong": weakest_wrong, "reversed": reversed_, "labels exchanged": reversed_}
 
 
 def fitting(value):
-    """The names of the data mistakes that fit a value; in a container they are made in all parts, in the first or in the last."""
+    """The names of the data mistakes that fit a value; in a container they are in all parts, the first or the last."""
     if isinstance(value, (float, np.floating)):
         return ["half as much again", "negated"]
     if isinstance(value, np.ndarray):
@@ -190,11 +199,13 @@ def fitting(value):
         return kinds.get(value.dtype.kind, ["permuted"] if value.dtype.kind in "iu" else []) if value.size > 1 else []
     if isinstance(value, pd.DataFrame) and value.shape[1] > 1 or isinstance(value, pd.Series) and len(value) > 1:
         strings = isinstance(value, pd.DataFrame) and len(value.select_dtypes(exclude=["number", "bool"]).columns)
-        return ["names exchanged" if strings else "labels exchanged", "permuted", "column scaled", "constant", "negated"]
+        labels = "names exchanged" if strings else "labels exchanged"
+        return [labels, "permuted", "column scaled", "constant", "negated"]
     if sparse.issparse(value):
         return ["column scaled", "permuted"]
     parts = parts_of(value)
-    inside = sorted({mistake.split(",")[0] for part in parts.values() for mistake in fitting(part)} - {"labels exchanged"})
+    inside = {mistake.split(",")[0] for part in parts.values() for mistake in fitting(part)}
+    inside = sorted(inside - {"labels exchanged"})
     if len(parts) < 2:
         return inside
     return ["labels exchanged"] * (not hasattr(value, "_fields")) + [
@@ -258,7 +269,7 @@ def made(x, mistake):
 
 
 def assigned_damaged(source):
-    """Every version of a cell in which a value that it assigns is damaged, by three of the fitting mistakes: (what, new source)."""
+    """Every version of a cell with one value damaged that it assigns, by three mistakes that fit: (what, new source)."""
     positions = [i for i, node in enumerate(ast.walk(ast.parse(source))) if isinstance(node, ast.Assign)]
     for position in positions:
         for number in range(3):
@@ -302,7 +313,8 @@ def edit_library(function, old, new):
 
 def names(source):
     """The names that a cell reads."""
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    found = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
+    return {node.id for node in found if isinstance(node.ctx, ast.Load)}
 
 
 def inputs(source):
@@ -440,6 +452,7 @@ def in_a_child(row, mistake, rest, namespace, path):
     try:
         signal.signal(signal.SIGPROF, too_long)
         signal.setitimer(signal.ITIMER_PROF, LIMIT)
+        signal.alarm(20 * LIMIT)  # seconds by the clock, for a child that waits for something: it ends without a row
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         with contextlib.redirect_stderr(io.StringIO()):
             found = row | follow(mistake, rest, namespace)
@@ -450,28 +463,51 @@ def in_a_child(row, mistake, rest, namespace, path):
         os._exit(0)
 
 
-def plant(chapter, folder, only=None):
-    """Make all mistakes of a chapter (or those named in only), a child process for each; a file in folder is its row."""
-    claims.check, code = Recorder(), cells(chapter)
-    namespace, library = {"__name__": "__main__", "display": lambda *_: None, "damaged_by_number": damaged_by_number}, first_use(code)
-    for position, (index, source) in enumerate(code):
-        red, here, spent = Counter(), checked(source), 0
-        for n, (kind, what, mistake) in enumerate(mistakes_of(position, code, library.get(position, []), namespace)):
-            if here and n >= LEAST and (n >= MOST * len(here) or spent > PATIENCE or all(red[claim] >= ENOUGH for claim in here)):
-                break
-            row = dict(mistake=f"{chapter}-{index}-{n}", chapter=chapter, kind=kind, cell=index, what=what)
-            path = folder / f"{row['mistake']}.json"
-            if only is not None and row["mistake"] not in only:
-                continue
-            if not path.exists():
-                spent += in_a_child(row, mistake, code[position:], namespace, path)
+def elsewhere(code):
+    """The positions of the cells that work in other processes, which a child can't reach."""
+    if not any("Client(" in source for _, source in code):
+        return set()
+    called = [functions_called(source, [text for _, text in code[:n]]) for n, (_, source) in enumerate(code)]
+    return {n for n, (_, source) in enumerate(code) if "client" in names("\n".join([source, *called[n].values()]))}
+
+
+def enough(n, here, red, spent):
+    """Whether a cell with the claims `here` has had its mistakes."""
+    return bool(here) and n >= LEAST and (
+        n >= MOST * len(here) or spent > PATIENCE or all(red[claim] >= ENOUGH for claim in here))
+
+
+def plant_in_cell(chapter, position, code, rest, namespace, library, folder, only):
+    """Make the mistakes that act first in a cell, a child process for each, which runs the rest of the cells."""
+    index, source = code[position]
+    if only is not None and not any(name.startswith(f"{chapter}-{index}-") for name in only):
+        return
+    red, here, spent = Counter(), checked(source), 0
+    for n, (kind, what, mistake) in enumerate(mistakes_of(position, code, library, namespace)):
+        row = dict(mistake=f"{chapter}-{index}-{n}", chapter=chapter, kind=kind, cell=index, what=what)
+        path = folder / f"{row['mistake']}.json"
+        if only is None and enough(n, here, red, spent):
+            break
+        if only is None or row["mistake"] in only:
+            spent += 0 if path.exists() else in_a_child(row, mistake, rest, namespace, path)
             red.update(json.loads(path.read_text(encoding="utf-8"))["red"].split() if path.exists() else ())
+
+
+def plant(chapter, folder, only=None):
+    """Make all mistakes of a chapter (or those named in only); a file in folder is the row of each."""
+    claims.check, code = Recorder(), cells(chapter)
+    namespace = {"__name__": "__main__", "display": lambda *_: None, "damaged_by_number": damaged_by_number}
+    library, apart = first_use(code), elsewhere(code)
+    for position, (_, source) in enumerate(code):
+        rest = [code[n] for n in takewhile(lambda n: n not in apart, range(position, len(code)))]
+        if rest:
+            plant_in_cell(chapter, position, code, rest, namespace, library.get(position, []), folder, only)
         run_cell(source, namespace)
     (folder / f"{chapter}.done").touch()
 
 
 def fingerprint(chapter):
-    """Changes with the chapter's code, its claims, the edited modules of cosim and this program: no result outlives them."""
+    """Changes with the chapter's code, its claims, the modules of cosim that are edited and this program."""
     package = HERE.parent / "cosim"
     edited = sorted({function.split(".")[0] for function, *_ in library_mistakes().values()})
     parts = [source for _, source in cells(chapter)] + [
@@ -518,7 +554,8 @@ def main(wanted):
     if left := [chapter for chapter, folder in folders.items() if not (folder / f"{chapter}.done").exists()]:
         sys.exit(f"Broke off in {', '.join(left)}; `make mutations` goes on from there.")
     rows = [row for row in table(RESULTS) if row["chapter"] in set(chapters()) - set(folders)]
-    rows += [json.loads(path.read_text(encoding="utf-8")) for folder in folders.values() for path in sorted(folder.glob("*.json"))]
+    paths = [path for folder in folders.values() for path in folder.glob("*.json")]
+    rows += [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     rows.sort(key=lambda row: (row["chapter"], *map(int, row["mistake"].rsplit("-", 2)[1:])))
     write(RESULTS, COLUMNS, rows)
     write(COUNTS, ["claim", "reached", "red"], counts(rows))
