@@ -61,7 +61,7 @@ def product(path, p):
 
 def usage():
     """Processor seconds, and MB at the peak of this process alone: ru_maxrss would start at its parent's (Linux only)."""
-    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))[1]
     return time.process_time(), int(peak) / 1e3
 
 

@@ -13,12 +13,14 @@ import numpy
 def answers(names, calls):
     """Make the calls, each with arguments of its own; keep what comes back as numbers. A call that took too long is the last of its function."""
     arrays, slow = {}, set()
-    for name, (function, arguments, _, part) in calls.items():
+    for name, (function, arguments, shape, part) in calls.items():
         if function in slow:
             continue
         try:
             result = names[function](*copy.deepcopy(arguments))
-            arrays[name] = numpy.array(result if part is None else result[part], dtype=float)
+            array = numpy.array(result if part is None else result[part], dtype=float)
+            if array.shape == shape:  # another shape is no answer, and may be large
+                arrays[name] = array
         except KeyboardInterrupt:
             slow.add(function)
         except BaseException:  # sys.exit() too ends one call, not the others
@@ -36,4 +38,4 @@ def ask(names, calls, code, name):
     names.update(kept)
     folder = os.environ["ANSWERS"]
     os.makedirs(folder, exist_ok=True)
-    numpy.savez(os.path.join(folder, name), **found)
+    numpy.savez_compressed(os.path.join(folder, name), **found)

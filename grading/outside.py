@@ -16,6 +16,7 @@ import importlib.util
 import inspect
 import io
 import json
+import math
 import pickle
 import warnings
 import zipfile
@@ -116,6 +117,7 @@ def when(assignment: Assignment, calls: dict[str, Call]) -> dict[str | None, dic
 def ask_sandbox(cells: list[str | dict[str, Call]], code: str, **where) -> dict[str, np.ndarray]:
     """Run cells in a sandbox, with questions among them: calls to be made there. Return the arrays, as they come."""
     sources, files = [], []
+    most = where["limits"].output + 8 * sum(math.prod(call.shape) for cell in cells if isinstance(cell, dict) for call in cell.values())
     for cell in cells:
         if isinstance(cell, dict):
             files.append(f"{len(files)}.npz")
@@ -128,7 +130,7 @@ def ask_sandbox(cells: list[str | dict[str, Call]], code: str, **where) -> dict[
         raise NoAnswer(why or "no answer")
     try:
         told = json.loads(data)["files"]
-        return {name: array for path in files if path in told for name, array in read(base64.b64decode(told[path]), where["limits"].output)}
+        return {name: array for path in files if path in told for name, array in read(base64.b64decode(told[path]), most)}
     except Exception:  # whatever bytes a student's process may write
         raise NoAnswer("no arrays, or too large") from None
 

@@ -84,8 +84,10 @@ def check_preference(got, *_):
 def check_score(got, cluster, S, *_):
     pairs = [(S[i, j], cluster[i] == cluster[j]) for i in range(12) for j in range(i)]
     wins = [one > other for one, mine in pairs if mine for other, its in pairs if not its]
-    order = np.isclose(got["S"], np.mean(wins)) and np.isclose(got["S"] + got["-S"], 1, rtol=1e-4, atol=1e-4) and np.isclose(got["S"], got["S^3"], rtol=1e-4, atol=1e-4)
-    return order and np.isclose(got["blocks"], 1, rtol=1e-4, atol=1e-4) and np.isclose(got["-blocks"], 0, rtol=1e-4, atol=1e-4)
+    wins_too = wins + [S[i, i] > other for i in range(12) for other, its in pairs if not its]  # the diagonal has its own check
+    share = np.isclose(got["S"], [np.mean(wins), np.mean(wins_too)], rtol=1e-4, atol=1e-4).any()
+    order = np.isclose(got["S"] + got["-S"], 1, rtol=1e-4, atol=1e-4) and np.isclose(got["S"], got["S^3"], rtol=1e-4, atol=1e-4)
+    return share and order and np.isclose(got["blocks"], 1, rtol=1e-4, atol=1e-4) and np.isclose(got["-blocks"], 0, rtol=1e-4, atol=1e-4)
 
 
 def check_ties(got, *_):
