@@ -1,16 +1,17 @@
 """Plant mistakes and count which claims they turn red: `make mutations`, resumable, two processes.
 
 Mistakes are planted in the functions of cosim (edits.toml), in the chapters' own code and functions (an operator, a
-constant, an argument changed) and in the data that a check depends on (a row negated, a column scaled, a constant matrix,
-a permuted label, the weakest dimension wrong). A chapter's cells run in order in one process, without a kernel; where a
-mistake acts first, the process forks, and the child makes it and runs on. Checks record instead of raising. A mistake
-counts against the claims that fail, not against a cell that crashes.
+constant, an argument changed) and in the data that a check depends on (a row negated, a column scaled, a constant
+matrix, a permuted label, the weakest dimension wrong). A chapter's cells run in order in one process, without a kernel;
+where a mistake acts first, the process forks, and the child makes it and runs on. Checks record instead of raising. A
+mistake counts against the claims that fail, not against a cell that crashes.
 
-What is left out, so that the whole takes minutes: in a cell with checks, mistakes are drawn at random, the kinds by turns,
-until each of its claims was red three times, or 16 were made for each claim, or their time is up, and each is followed to
-the end of that cell. In a cell without checks, two edits of cosim that act there first and one mistake in its own code
-are made, and followed until four claims were met; cells that only draw are passed over. Cells that work in other processes
-(the cluster of past-one-machine) are not run in a child, so that their claims are met by no mistake.
+What is left out, so that the whole takes minutes: in a cell with checks, mistakes are drawn at random, the kinds by
+turns, until each of its claims was red three times, or 16 were made for each claim, or their time is up; each is
+followed to the end of that cell. In a cell without checks, two edits of cosim that act there first and one mistake in
+its own code are made, and followed until four claims were met; cells that draw are passed over. Cells that work in
+other processes (the cluster of past-one-machine) are not run in a child: no mistake meets their claims. So a count says
+that a claim can fail, and not how often it would.
 
 The mistakes and what they turned red are in mutations/results.csv, the counts per claim in cosim/data/mutations.csv. A
 chapter that is planted anew replaces its own rows only.
@@ -120,7 +121,8 @@ def code_mistakes(source):
     """Every version of a cell with one operator, constant or pair of arguments changed: (what, new source)."""
     tree = ast.parse(source)
     untouched = ast.JoinedStr, ast.Import, ast.ImportFrom, ast.keyword
-    skipped = {id(part) for node in ast.walk(tree) if isinstance(node, untouched) or isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print" for part in ast.walk(node)}
+    skipped = {id(part) for node in ast.walk(tree) for part in ast.walk(node)
+               if isinstance(node, untouched) or isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"}
     for position, node in enumerate(ast.walk(tree)):
         if id(node) in skipped or not hasattr(node, "lineno"):
             continue
@@ -269,7 +271,7 @@ def made(x, mistake):
 
 
 def assigned_damaged(source):
-    """Every version of a cell with one value damaged that it assigns, by three mistakes that fit: (what, new source)."""
+    """Every version of a cell with one assigned value damaged, by three mistakes that fit: (what, new source)."""
     positions = [i for i, node in enumerate(ast.walk(ast.parse(source))) if isinstance(node, ast.Assign)]
     for position in positions:
         for number in range(3):
@@ -433,7 +435,8 @@ def follow(mistake, rest, namespace):
                 crashed += 1
     except TooLong:
         crashed += 1
-    return dict(reached=" ".join(recorder.reached), red=" ".join(recorder.red), crashed=crashed)
+    met, failed = (" ".join(dict.fromkeys(found)) for found in (recorder.reached, recorder.red))
+    return dict(reached=met, red=failed, crashed=crashed)
 
 
 class TooLong(BaseException):
@@ -452,7 +455,7 @@ def in_a_child(row, mistake, rest, namespace, path):
     try:
         signal.signal(signal.SIGPROF, too_long)
         signal.setitimer(signal.ITIMER_PROF, LIMIT)
-        signal.alarm(20 * LIMIT)  # seconds by the clock, for a child that waits for something: it ends without a row
+        signal.alarm(20 * int(1 + LIMIT))  # seconds by the clock: a child that waits for something ends without a row
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         with contextlib.redirect_stderr(io.StringIO()):
             found = row | follow(mistake, rest, namespace)
@@ -468,7 +471,7 @@ def elsewhere(code):
     if not any("Client(" in source for _, source in code):
         return set()
     called = [functions_called(source, [text for _, text in code[:n]]) for n, (_, source) in enumerate(code)]
-    return {n for n, (_, source) in enumerate(code) if "client" in names("\n".join([source, *called[n].values()]))}
+    return {n for n, (_, source) in enumerate(code) if "client" in words("\n".join([source, *called[n].values()]))}
 
 
 def enough(n, here, red, spent):
@@ -568,7 +571,8 @@ def table(path):
 
 def counts(rows):
     """Of each claim that is checked: how many mistakes it met, and how many turned it red."""
-    reached, red = (Counter(claim for row in rows for claim in row[column].split()) for column in ("reached", "red"))
+    reached, red = (Counter(claim for row in rows for claim in set(row[column].split()))
+                    for column in ("reached", "red"))
     return [dict(claim=name, reached=reached[name], red=red[name])
             for name, claim in sorted(claims.ledger()["claims"].items()) if claim["status"] != "not testable"]
 
