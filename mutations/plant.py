@@ -205,13 +205,13 @@ def fitting(value):
         return [labels, "permuted", "column scaled", "constant", "negated"]
     if sparse.issparse(value):
         return ["column scaled", "permuted"]
-    parts = parts_of(value)
-    inside = {mistake.split(",")[0] for part in parts.values() for mistake in fitting(part)}
-    inside = sorted(inside - {"labels exchanged"})
-    if len(parts) < 2:
-        return inside
-    return ["labels exchanged"] * (not hasattr(value, "_fields")) + [
-        f"{mistake}{where}" for where in ("", ", first alone", ", last alone") for mistake in inside]
+    inside = [sorted({mistake.partition(", ")[0] for mistake in fitting(part)} - {"labels exchanged"})
+              for part in parts_of(value).values()]
+    everywhere = sorted(set().union(*inside))
+    if len(inside) < 2:
+        return everywhere
+    return ["labels exchanged"] * (not hasattr(value, "_fields")) + everywhere + [
+        f"{mistake}, {where} alone" for where, part in (("first", inside[0]), ("last", inside[-1])) for mistake in part]
 
 
 def parts_of(value):
