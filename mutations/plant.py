@@ -9,9 +9,9 @@ mistake counts against the claims that fail, not against a cell that crashes.
 What is left out, so that the whole takes minutes: in a cell with checks, mistakes are drawn at random, the kinds by
 turns, until each of its claims was red three times, or 16 were made for each claim, or their time is up; each is
 followed to the end of that cell. In a cell without checks, two edits of cosim that act there first and one mistake in
-its own code are made, and followed until four claims were met; cells that draw are passed over. Cells that work in
-other processes (the cluster of past-one-machine) are not run in a child: no mistake meets their claims. So a count says
-that a claim can fail, and not how often it would.
+its own code are made, and followed until four claims were met, as long as the chapter has seconds to spare for it; cells
+that draw are passed over. Cells that work in other processes (the cluster of past-one-machine) are not run in a child:
+no mistake meets their claims. So a count says that a claim can fail, and not how often it would.
 
 The mistakes and what they turned red are in mutations/results.csv, the counts per claim in cosim/data/mutations.csv. A
 chapter that is planted anew replaces its own rows only.
@@ -60,10 +60,10 @@ BOOK = HERE.parent / "book"
 RESULTS, COUNTS = HERE / "results.csv", HERE.parent / "cosim" / "data" / "mutations.csv"
 COLUMNS = ["mistake", "chapter", "kind", "cell", "what", "reached", "red", "crashed"]
 HORIZON = 4  # a mistake outside a cell with checks is followed until so many claims were met
-ENOUGH, LEAST = 3, 5  # in a cell with checks: until each claim was red so often; so many mistakes at least
+ENOUGH, LEAST = 3, 4  # in a cell with checks: until each claim was red so often; so many mistakes at least
 MOST = 16  # and at most, for each of its claims
 PER_CELL = 2  # edits of cosim for each cell without checks in which their functions are called first
-LIMIT, PATIENCE = 15, 30  # processor seconds: for one mistake, and for the mistakes of one cell with checks
+LIMIT, PATIENCE, SPARE = 8, 15, 5  # processor seconds: for a mistake, for a cell with checks, for all cells without
 MEMORY = 4 * 2**30  # bytes that a child may use: a mistake may ask for any amount
 
 
@@ -475,17 +475,18 @@ def elsewhere(code):
 
 
 def enough(n, here, red, spent):
-    """Whether a cell with the claims `here` has had its mistakes."""
-    return bool(here) and n >= LEAST and (
-        n >= MOST * len(here) or spent > PATIENCE or all(red[claim] >= ENOUGH for claim in here))
+    """Whether n mistakes are enough in a cell with the claims `here`, after seconds spent on it (or on all without)."""
+    if not here:
+        return spent > SPARE
+    return n >= LEAST and (n >= MOST * len(here) or spent > PATIENCE or all(red[claim] >= ENOUGH for claim in here))
 
 
-def plant_in_cell(chapter, position, code, rest, namespace, library, folder, only):
-    """Make the mistakes that act first in a cell, a child process for each, which runs the rest of the cells."""
+def plant_in_cell(chapter, position, code, rest, namespace, library, folder, only, spent):
+    """Make the mistakes that act first in a cell, a child process for each, which runs the rest; the seconds spent."""
     index, source = code[position]
     if only is not None and not any(name.startswith(f"{chapter}-{index}-") for name in only):
-        return
-    red, here, spent = Counter(), checked(source), 0
+        return spent
+    red, here = Counter(), checked(source)
     for n, (kind, what, mistake) in enumerate(mistakes_of(position, code, library, namespace)):
         row = dict(mistake=f"{chapter}-{index}-{n}", chapter=chapter, kind=kind, cell=index, what=what)
         path = folder / f"{row['mistake']}.json"
@@ -494,17 +495,20 @@ def plant_in_cell(chapter, position, code, rest, namespace, library, folder, onl
         if only is None or row["mistake"] in only:
             spent += 0 if path.exists() else in_a_child(row, mistake, rest, namespace, path)
             red.update(json.loads(path.read_text(encoding="utf-8"))["red"].split() if path.exists() else ())
+    return spent
 
 
 def plant(chapter, folder, only=None):
     """Make all mistakes of a chapter (or those named in only); a file in folder is the row of each."""
     claims.check, code = Recorder(), cells(chapter)
     namespace = {"__name__": "__main__", "display": lambda *_: None, "damaged_by_number": damaged_by_number}
-    library, apart = first_use(code), elsewhere(code)
+    library, apart, spent = first_use(code), elsewhere(code), 0
     for position, (_, source) in enumerate(code):
         rest = [code[n] for n in takewhile(lambda n: n not in apart, range(position, len(code)))]
         if rest:
-            plant_in_cell(chapter, position, code, rest, namespace, library.get(position, []), folder, only)
+            found = plant_in_cell(chapter, position, code, rest, namespace, library.get(position, []), folder, only,
+                                  0 if checked(source) else spent)
+            spent = spent if checked(source) else found
         run_cell(source, namespace)
     (folder / f"{chapter}.done").touch()
 
