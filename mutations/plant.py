@@ -1,17 +1,17 @@
 """Plant mistakes and count which claims they turn red: `make mutations`, resumable, two processes.
 
 Mistakes are planted in the functions of cosim (edits.toml), in the chapters' own code and functions (an operator, a
-constant, an argument changed) and in the data that a check depends on (a row negated, a column scaled, a constant
-matrix, a permuted label, the weakest dimension wrong). A chapter's cells run in order in one process, without a kernel;
-where a mistake acts first, the process forks, and the child makes it and runs on. Checks record instead of raising. A
-mistake counts against the claims that fail, not against a cell that crashes.
+constant, an argument changed; those of chapters.toml are chosen by hand) and in the data that a check depends on (a row
+negated, a column scaled, a constant matrix, a permuted label, the weakest dimension wrong). A chapter's cells run in
+order in one process, without a kernel; where a mistake acts first, the process forks, and the child makes it and runs
+on. Checks record instead of raising. A mistake counts against the claims that fail, not against a cell that crashes.
 
 What is left out, so that the whole takes minutes: in a cell with checks, mistakes are drawn at random, the kinds by
 turns, until each of its claims was red three times, or 16 were made for each claim, or their time is up; each is
 followed to the end of that cell. In a cell without checks, two edits of cosim that act there first and one mistake in
-its own code are made, and followed until four claims were met, as long as the chapter has seconds to spare for it; cells
-that draw are passed over. Cells that work in other processes (the cluster of past-one-machine) are not run in a child:
-no mistake meets their claims. So a count says that a claim can fail, and not how often it would.
+its own code are made, and followed until four claims were met, as long as the chapter has seconds to spare for it;
+cells that draw are passed over. Cells that work in other processes (the cluster of past-one-machine) are not run in a
+child: no mistake meets their claims. So a count says that a claim can fail, and not how often it would.
 
 The mistakes and what they turned red are in mutations/results.csv, the counts per claim in cosim/data/mutations.csv. A
 chapter that is planted anew replaces its own rows only.
@@ -39,7 +39,7 @@ import tomllib
 import warnings
 from collections import Counter
 from functools import partial
-from itertools import takewhile, zip_longest
+from itertools import chain, takewhile, zip_longest
 from pathlib import Path
 
 import matplotlib
@@ -64,6 +64,7 @@ ENOUGH, LEAST = 3, 4  # in a cell with checks: until each claim was red so often
 MOST = 16  # and at most, for each of its claims
 PER_CELL = 2  # edits of cosim for each cell without checks in which their functions are called first
 LIMIT, PATIENCE, SPARE = 8, 15, 5  # processor seconds: for a mistake, for a cell with checks, for all cells without
+BY_HAND = 1000  # the number of the first mistake of chapters.toml in a cell
 MEMORY = 4 * 2**30  # bytes that a child may use: a mistake may ask for any amount
 
 
@@ -392,6 +393,13 @@ def mistakes_of(position, code, library, namespace):
     return [each for group in zip_longest(*shuffled) for each in group if each]
 
 
+def by_hand(chapter, source):
+    """The mistakes of chapters.toml that are to be made in this cell, each in addition to what chance finds."""
+    pairs = tomllib.loads((HERE / "chapters.toml").read_text(encoding="utf-8")).get(chapter, [])
+    return [("code", f"{old} -> {new}", partial(_code, source.replace(old, new)))
+            for old, new in pairs if old in source]
+
+
 def _edits(edits):
     return [("cosim", f"{name}: {old.strip()} -> {new.strip()}", partial(_library, function, old, new))
             for name, function, old, new in edits]
@@ -486,11 +494,11 @@ def plant_in_cell(chapter, position, code, rest, namespace, library, folder, onl
     index, source = code[position]
     if only is not None and not any(name.startswith(f"{chapter}-{index}-") for name in only):
         return spent
-    red, here = Counter(), checked(source)
-    for n, (kind, what, mistake) in enumerate(mistakes_of(position, code, library, namespace)):
+    red, here, chance = Counter(), checked(source), enumerate(mistakes_of(position, code, library, namespace))
+    for n, (kind, what, mistake) in chain(enumerate(by_hand(chapter, source), BY_HAND), chance):
         row = dict(mistake=f"{chapter}-{index}-{n}", chapter=chapter, kind=kind, cell=index, what=what)
         path = folder / f"{row['mistake']}.json"
-        if only is None and enough(n, here, red, spent):
+        if only is None and n < BY_HAND and enough(n, here, red, spent):
             break
         if only is None or row["mistake"] in only:
             spent += 0 if path.exists() else in_a_child(row, mistake, rest, namespace, path)
@@ -519,6 +527,7 @@ def fingerprint(chapter):
     edited = sorted({function.split(".")[0] for function, *_ in library_mistakes().values()})
     parts = [source for _, source in cells(chapter)] + [
         path.read_text(encoding="utf-8") for path in (package / "ledger" / f"{chapter}.toml", HERE / "edits.toml")]
+    parts += [what for _, source in cells(chapter) for _, what, _ in by_hand(chapter, source)]
     parts += [bare(path) for path in (HERE / "plant.py", *(package / f"{name}.py" for name in edited))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 

@@ -71,6 +71,13 @@ def test_every_edit_fits_its_function():
             compile(source.replace(old, new), function, "exec")
 
 
+def test_every_mistake_by_hand_fits_one_cell_of_its_chapter():
+    by_hand = tomllib.loads((ROOT / "mutations" / "chapters.toml").read_text(encoding="utf-8"))
+    for chapter, pairs in by_hand.items():
+        for old, new in pairs:
+            assert [source.count(old) for _, source in plant.cells(chapter) if old in source] == [1] and old != new, old
+
+
 def test_damage_is_done_to_a_copy():
     matrix = np.arange(12.0).reshape(4, 3)
     for mistake in plant.fitting(matrix):
