@@ -279,7 +279,6 @@ def test_old_addresses_of_claims_lead_on(page):
 def test_ledger_is_whole_without_scripts(page):
     page = page("book/claims.html", java_script_enabled=False)
     pages = page.locator("article table a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
-    assert len(pages) == len({claim["chapter"] for claim in CLAIMS.values()})
     names = set()
     for address in pages:
         page.goto(f"{page.url.rpartition('/')[0]}/{address}" if "ledger" not in page.url else f"{page.url.rpartition('/ledger/')[0]}/{address}")

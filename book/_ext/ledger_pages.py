@@ -163,7 +163,9 @@ def overview():
     for page, (chapter, _) in pages().items():
         if page == chapter:
             here = {name for name in evidence if ledger[name]["chapter"] == chapter}
-            rows.append([f"[{short.get(chapter, chapter)}](ledger/{page}.md)",
+            more = (f", [{other.removeprefix(f'{chapter}-')}](ledger/{other}.md)" for other, (of, _) in pages().items()
+                    if of == chapter and other != chapter)
+            rows.append([f"[{short.get(chapter, chapter)}](ledger/{page}.md){''.join(more)}",
                          *(str(found[chapter, status] or "–") for status in columns), f"{len(here & red)} of {len(here)}"])
     totals = Counter(claim["status"] for claim in ledger.values())
     rows.append(["all", *(str(totals[status]) for status in columns), f"{len(evidence & red)} of {len(evidence)}"])
