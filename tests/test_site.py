@@ -9,6 +9,7 @@ import gzip
 import random
 import re
 import shutil
+import sys
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -23,9 +24,12 @@ from playwright.sync_api import sync_playwright
 
 import cosim
 
+sys.path.insert(0, str(ROOT / "book/_ext"))
+import ledger_pages  # noqa: E402
+
 SITE = ROOT / "_build" / "html"
 CHAPTERS = [f"{entry}.html" for entry in guards.toc_entries(ROOT / "_toc.yml") if not entry.startswith("book/ledger/")]
-LEDGER = [f"book/ledger/{chapter}.html" for chapter in sorted({claim["chapter"] for claim in cosim.claims.ledger()["claims"].values()})]
+LEDGER = [f"book/ledger/{page}.html" for page in ledger_pages.pages()]
 SEARCH = "search.html?q=whitening"  # finds something on every version of the book
 PAGES = [*CHAPTERS, *LEDGER, "search.html", SEARCH, "genindex.html"]
 SMALL, PHONE, DESKTOP = [{"width": width, "height": 844} for width in (320, 390, 1280)]

@@ -22,7 +22,7 @@ from cosim import claims
 
 STATUS = ("holds", "holds under conditions", "goes beyond", "differs from the paper", "not testable")
 PER_PAGE = 50  # claims on one page, so that it stays below 8,000 pixels
-MISTAKES = "cosim/data/mutations.csv"  # claim, reached, red: shown for the claims that a planted mistake has reached
+MISTAKES = "cosim/data/mutations.csv"  # claim, reached, red: how many planted mistakes met it, and turned it red
 ROOT = Path(__file__).parents[2]
 
 
@@ -51,11 +51,9 @@ def title(chapter):
 
 
 def mistakes():
-    path = ROOT / MISTAKES
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["claim"]: f"{row['red']} of {row['reached']}" for row in csv.DictReader(file) if int(row["reached"])}
+    """Claim -> how many planted mistakes turned it red, and how many reached its check."""
+    with (ROOT / MISTAKES).open(encoding="utf-8", newline="") as file:
+        return {row["claim"]: (int(row["red"]), int(row["reached"])) for row in csv.DictReader(file)}
 
 
 @cache
@@ -113,7 +111,8 @@ def entry(name, claim, repository, planted):
     """One claim as Markdown, in a box that has its address."""
     head = " · ".join([f"**{name}**", claim["place"], claim["status"], *how(claim)])
     reason = f"{typeset(claim['reason'])} " if "reason" in claim else ""
-    caught = f"Planted mistakes that reached it and turned it red: {planted[name]}. " if name in planted else ""
+    red, reached = planted.get(name, (0, 0))
+    caught = f"Planted mistakes that turn it red: {red} of {reached}. " if "relation" in claim else ""
     target, word = (f"check-{name}", "checked") if "relation" in claim else ("what-to-keep", "told")
     back = f'<a href="../{claim["chapter"]}.html#{target}">Where it is {word}</a>'
     note = f"\n\n**Note.** {typeset(claim['note'])}" if "note" in claim else ""
@@ -149,17 +148,27 @@ def downloads():
     return "- The files that chapters read: " + ", ".join(data)
 
 
+def evident(ledger):
+    """The claims that count as evidence: what can be tested and is no definition."""
+    return {name for name, claim in ledger.items() if claim.get("kind", "definition") != "definition"}
+
+
 def overview():
     """How the claims of each chapter fared, as a table that leads to their pages."""
     ledger, short = claims.ledger()["claims"], chapters()
     found = Counter((claim["chapter"], claim["status"]) for claim in ledger.values())
     columns = [*STATUS, *sorted({claim["status"] for claim in ledger.values()} - set(STATUS))]
-    rows = [["chapter", *columns], ["---"] * (len(columns) + 1)]
+    rows = [["chapter", *columns, "turned red by a planted mistake"], ["---"] * (len(columns) + 2)]
+    red, evidence = {name for name, (count, _) in mistakes().items() if count}, evident(ledger)
     for page, (chapter, _) in pages().items():
         if page == chapter:
-            rows.append([f"[{short.get(chapter, chapter)}](ledger/{page}.md)", *(str(found[chapter, status] or "–") for status in columns)])
+            here = {name for name in evidence if ledger[name]["chapter"] == chapter}
+            more = (f", [{other.removeprefix(f'{chapter}-')}](ledger/{other}.md)" for other, (of, _) in pages().items()
+                    if of == chapter and other != chapter)
+            rows.append([f"[{short.get(chapter, chapter)}](ledger/{page}.md){''.join(more)}",
+                         *(str(found[chapter, status] or "–") for status in columns), f"{len(here & red)} of {len(here)}"])
     totals = Counter(claim["status"] for claim in ledger.values())
-    rows.append(["all", *(str(totals[status]) for status in columns)])
+    rows.append(["all", *(str(totals[status]) for status in columns), f"{len(evidence & red)} of {len(evidence)}"])
     kinds = Counter(claim["kind"] for claim in ledger.values() if "kind" in claim).most_common()
     return ('<div id="ledger-filter"></div>\n\n' + "\n".join(f"| {' | '.join(row)} |" for row in rows)
             + f"\n\nBy kind: {', '.join(f'{n} {kind}' for kind, n in kinds)}.")
