@@ -123,7 +123,8 @@ def code_mistakes(source):
     tree = ast.parse(source)
     untouched = ast.JoinedStr, ast.Import, ast.ImportFrom, ast.keyword
     skipped = {id(part) for node in ast.walk(tree) for part in ast.walk(node)
-               if isinstance(node, untouched) or isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"}
+               if isinstance(node, untouched) or isinstance(node, ast.Call)
+               and getattr(node.func, "attr", getattr(node.func, "id", "")) in ("print", "self_check")}
     for position, node in enumerate(ast.walk(tree)):
         if id(node) in skipped or not hasattr(node, "lineno"):
             continue

@@ -42,6 +42,15 @@ def prune(static):
             path.rmdir()
 
 
+# The search that the theme brings: every page would load its index before it shows anything. search.py has the book's own.
+SPHINX_SEARCH = re.compile(r'\s*<script src="[^"]*\b(?:searchtools|language_data|searchindex)\.js[^"]*"[^>]*></script>')
+
+
+def leave_out_scripts(site):
+    for path in site.rglob("*.html"):
+        path.write_text(SPHINX_SEARCH.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 def build_wheel(root, folder):
     """cosim as one file, for notebooks that are run outside the repository."""
     with tempfile.TemporaryDirectory() as copy:  # setuptools leaves its working files beside the sources
@@ -70,6 +79,7 @@ def finish(app, exception):
     if exception is None and app.builder.name in ("html", "singlehtml"):
         static = Path(app.outdir, "_static")
         prune(static)
+        leave_out_scripts(Path(app.outdir))
         build_wheel(Path(app.srcdir), static)
         wheel = next(static.glob("cosim-*.whl")).name
         lead_to_cosim(Path(app.outdir, "_sources"), wheel, app.config.html_baseurl.replace("/latest/", f"/{VERSION}/"))
