@@ -20,6 +20,7 @@ beyond the paper: conventions     `split_product`, `unit_variance`, `whiten`
 beyond the paper: prices          `flip_threshold`, `cosine_range`
 beyond the paper: neighbours      `nearest`
 beyond the paper: yardsticks      `same_cluster_auc`, `precision_at`, `claims.check`
+the exercises of the book         `self_check`
 your own ratings                  `read_ratings`; films with titles: `load_films`, `series_of`
 your own embeddings               `audit`, and the command ``cosim audit``
 ================================  ============================================================
@@ -32,6 +33,7 @@ from importlib import import_module
 
 from . import claims
 from .audit import audit
+from .exercises import self_check
 from .gauge import cosine_range, flip_threshold, split_product, unit_variance, whiten
 from .models import (Factors, Spectrum, loss_factors, loss_product, rescale, solve_factors,
                      solve_product, spectrum)
@@ -45,7 +47,7 @@ __all__ = ["Clicks", "Factors", "Films", "Neighbours", "Ratings", "Spectrum", "a
            "cosine_range", "cosine_similarity", "explore", "flip_threshold", "load_films", "loss_factors",
            "loss_product",
            "nearest", "ppmi", "precision_at", "project_back", "read_ratings", "rescale", "same_cluster_auc",
-           "series_of", "show_similarity", "simulate_clicks", "solve_factors", "solve_product", "spectrum",
+           "self_check", "series_of", "show_similarity", "simulate_clicks", "solve_factors", "solve_product", "spectrum",
            "split_product", "standardize", "train_cosine", "unit_variance", "weight_by_propensity",
            "whiten"]
 

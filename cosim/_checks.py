@@ -75,7 +75,11 @@ def check_matrix(X, argument):
         X = real_array(X, argument)
     require(X.ndim == 2 and min(X.shape) > 0, argument, "a matrix with at least one row and column",
             f"shape {X.shape}", "One row E[0] is given as the matrix E[[0]]" if X.ndim == 1 else "")
-    bad = np.count_nonzero(~(np.abs(X.data if sparse.issparse(X) else X) < LARGEST))  # counts NaN too
+    entries = X.data if sparse.issparse(X) else X
+    if not entries.size or -LARGEST < entries.min() and entries.max() < LARGEST:  # neither holds for NaN; no copy is made
+        bad = 0
+    else:
+        bad = np.count_nonzero(~(np.abs(entries) < LARGEST))
     require(bad == 0, argument, "finite", f"{bad} entries that are NaN, infinite or above {LARGEST:g}", CLEAN_UP)
     if sparse.issparse(X):
         X.sum_duplicates()

@@ -99,7 +99,7 @@ def spectrum(X, k: int | None = None) -> Spectrum:
     X = check_matrix(X, "X")
     n, p = X.shape
     check_int(p if k is None else k, 1, p, "k")
-    largest = abs(X).max()
+    largest = max(X.max(), -X.min())
     require(largest**2 > 0, "X", "different from zero", f"entries of at most {largest:g}")
 
     squares, V = _leading(X if n >= p else X.T, k)

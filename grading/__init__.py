@@ -18,5 +18,5 @@ inert.py        what a student wrote, made harmless   seccomp.py    system calls
 store.py        what has been done                    clock.py      time and memory used
 marks.py        marks by hand, decisions, late days   seeded.py     mistakes that are known
 pages.py        feedback and marking pages            statistics.py who lost what
-tables.py       grades.csv and the platforms' files
+tables.py       grades.csv and the platforms' files   gradescope.py the same for Gradescope
 """

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from grading import course, handins, marks, pages, roster, sandbox, statistics, store, tables
+from grading import course, gradescope, handins, marks, pages, roster, sandbox, statistics, store, tables
 from grading.handins import HandIns, Submission
 from grading.judge import Judge, Verdict
 from grading.marks import Row
@@ -115,6 +115,7 @@ def export(out: Path, rows: list[Row], judge: Judge, students: list[dict[str, st
     for problem in pages.write(out, rows, judge.course, totals):
         print(problem, file=sys.stderr)
     pages.returned(out, rows)
+    gradescope.write(out, rows, judge.course)
     store.write(out / "statistics.html", statistics.page(rows, judge.course))
     tables.write(out, table, judge.course, students, separator)
     return table

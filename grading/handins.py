@@ -2,6 +2,7 @@
 
 Touches: reads the folder of hand-ins, and writes nothing there.
 """
+import json
 import re
 import warnings
 import zipfile
@@ -40,9 +41,10 @@ class HandIns(NamedTuple):
 
 def collect(folder: Path, course: dict[str, Assignment], listed: list[dict[str, str]]) -> HandIns:
     """All submissions in a folder with a folder or a file for each student, named as in the class list or by the platform."""
-    found, aside = {}, []
+    found, aside, submitters = {}, [], roster.submitters(folder)
     for entry in entries(folder, course):
-        for submission in of_student(entry, course, listed):
+        students = [roster.submitter(who, listed) for who in submitters.get(entry.name, [])]
+        for submission in of_student(entry, course, listed, students):
             if not submission.slug and submission.problem.startswith("no notebook") and not any(
                     row["student"] == submission.student for row in listed) and not entry.is_dir():
                 aside.append(roster.shown(entry.name))
@@ -59,9 +61,10 @@ def entries(folder: Path, course: dict[str, Assignment]) -> list[Path]:
     """What lies in the folder, and in folders that are an assignment's with the students inside."""
     listed = []
     for entry in sorted(folder.iterdir()):
-        if entry.name.startswith((".", "__MACOSX")) or entry.name.lower() in ("desktop.ini", "thumbs.db"):
+        if entry.name.startswith((".", "__MACOSX")) or entry.name.lower() in ("desktop.ini", "thumbs.db", roster.GRADESCOPE):
             continue
-        inside = entry.is_dir() and not entry.is_symlink() and entry.name.lower().replace(" ", "-") in course
+        export = (entry / roster.GRADESCOPE).is_file()
+        inside = entry.is_dir() and not entry.is_symlink() and (export or entry.name.lower().replace(" ", "-") in course)
         listed += entries(entry, course) if inside else [entry]
     return listed
 
@@ -91,11 +94,13 @@ def where(folder: Path, submission: Submission) -> str:
     return roster.shown(str(submission.path.relative_to(folder))) + (f"/{roster.shown(submission.member)}" if submission.member else "")
 
 
-def of_student(entry: Path, course: dict[str, Assignment], listed: list[dict[str, str]]) -> list[Submission]:
-    """The submissions in a student's folder, or the one in a student's file."""
+def of_student(entry: Path, course: dict[str, Assignment], listed: list[dict[str, str]], students: list[str]) -> list[Submission]:
+    """The submissions in a student's folder, or the one in a student's file; of a group's folder (`students`) those of each."""
+    if len(students) > 1:
+        return [submission for student in students for submission in of_student(entry, course, listed, [student])]
     name = entry.name
     student = name if entry.is_dir() else student_of_file(name, course)
-    student = roster.owner(name, student, listed)
+    student = students[0] if students else roster.owner(name, student, listed)
     if entry.is_symlink():
         return [Submission(student, "", entry, problem="the submission is a link, not a file")]
     files = [p for p in sorted(entry.rglob("*")) if not p.is_dir() or p.is_symlink()] if entry.is_dir() else [entry]
@@ -111,7 +116,7 @@ def of_student(entry: Path, course: dict[str, Assignment], listed: list[dict[str
 
 def student_of_file(name: str, course: dict[str, Assignment]) -> str:
     """The student that a file's name begins with: ada_01-rescaling-Copy1.ipynb is ada's."""
-    stem = re.sub(r"\.(ipynb|json|txt|pdf|zip|docx?|html?)\b.*$", "", name, flags=re.IGNORECASE)
+    stem = re.sub(r"\.(ipynb|json|txt|pdf|zip|rar|7z|tar|t?gz|docx?|odt|html?|py|md|png|jpe?g)\b.*$", "", name, flags=re.IGNORECASE)
     if made := roster.MOODLE.fullmatch(stem):
         return made["name"]
     stem = roster.COPY.sub("", stem)
@@ -152,8 +157,10 @@ def read_notebook(submission: Submission) -> NotebookNode:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            nb = nbformat.reads(data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"), as_version=4)
-        cells = [copy_cell(cell) for cell in nb.cells]
+            text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+            raw = json.loads(text)
+            nb = nbformat.from_dict(raw) if raw["nbformat"] == 4 else nbformat.reads(text, as_version=4)
+        cells = [copy_cell(cell) for cell in nb.cells]  # not validated: what a converter left out or made wrong is not used
     except (Exception, RecursionError) as error:
         raise ValueError(f"it cannot be read as a notebook ({type(error).__name__}); ask for a new file") from None
     return v4.new_notebook(cells=cells)
@@ -176,10 +183,11 @@ def read_bytes(submission: Submission) -> bytes:
 
 def copy_cell(cell: NotebookNode) -> NotebookNode:
     """A cell's kind, source, id, name and pasted pictures; nothing else of it is used."""
-    source = cell.source if isinstance(cell.source, str) else "".join(cell.source)
+    source = cell.get("source") or ""
+    source = source if isinstance(source, str) else "".join(source)
     source = source.encode("utf-8", "replace").decode()
     made = v4.new_code_cell(source) if cell.cell_type == "code" else v4.new_markdown_cell(source)
-    made.id = str(cell.get("id", made.id))
+    made.id, cell.metadata = str(cell.get("id", made.id)), cell.get("metadata", {})
     if name := grade_id(cell):
         made.metadata.nbgrader = {"grade_id": name}
     pasted = cell.get("attachments")

@@ -9,8 +9,10 @@ import base64
 import ctypes
 import json
 import os
+import select
 import shutil
 import sys
+import threading
 
 SOURCE_OF_FONTS = "/tmp/fonts"  # matplotlib's list of fonts, made once outside: saves seconds per notebook
 
@@ -94,6 +96,14 @@ def hello(job):
     return json.dumps({"network": network, "processes": len(processes), "seen": seen, "reached": reached, "environ": dict(os.environ)}).encode()
 
 
+def watch():
+    """End with the grader: bubblewrap's own way is lost when the user id changes. When nobody is left to read the result, all ends."""
+    end = select.poll()
+    end.register(RESULT, 0)
+    end.poll()
+    os._exit(1)
+
+
 def finish(data):
     RESULT.write(data)
     RESULT.flush()
@@ -103,6 +113,7 @@ def finish(data):
 if __name__ == "__main__":
     ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE off: no process of this user's may look into this one
     RESULT = os.fdopen(os.dup(1), "wb")  # not inherited by the kernel
+    threading.Thread(target=watch, daemon=True).start()
     JOB = json.load(sys.stdin)
     NULL = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):

@@ -82,7 +82,7 @@ class Judge(NamedTuple):
             return Verdict(status, "; ".join([*notes, *doubts, why]), slow=status == "timeout")
         tests, messages = read_points(nb, assignment, written)
         faults = self.faults(assignment, nb, {name for name, points in tests.items() if points and name not in assignment.by_hand})
-        doubts += missing_modules(nb, tests)
+        doubts += stopped_early(nb, tests)
         status = "ok"
         if late:
             status = "timeout"
@@ -217,13 +217,13 @@ def read_points(nb: NotebookNode, assignment: Assignment, written: dict[str, boo
     return tests, messages
 
 
-def missing_modules(nb: NotebookNode, tests: dict[str, float | None]) -> list[str]:
-    """A module that is not installed here may cost points that the answer deserves."""
+def stopped_early(nb: NotebookNode, tests: dict[str, float | None]) -> list[str]:
+    """A module that is not installed here, or a question to a person, may cost points that the answer deserves."""
     if not any(points == 0 for points in tests.values()):
         return []
     gone = {output.evalue: i for i, cell in enumerate(nb.cells, 1) if cell.cell_type == "code" and not is_test(cell)
-            for output in cell.outputs if output.output_type == "error" and output.ename == "ModuleNotFoundError"}
-    return [f"cell {i} stopped: {text}; if it is needed, take the line out in the student's file and grade again" for text, i in gone.items()]
+            for output in cell.outputs if output.output_type == "error" and output.ename in ("ModuleNotFoundError", "StdinNotImplementedError")}
+    return [f"cell {i} stopped: {text}; if the answer does not need it, take the line out in the student's file and grade again" for text, i in gone.items()]
 
 
 def kept(nb: NotebookNode) -> NotebookNode:

@@ -9,10 +9,15 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
+import yaml
+
 # lovelaceada_LATE_1001_98765_01-rescaling.ipynb: the student's ID, the file's
 CANVAS = re.compile(r"(?P<short>[^_]*?)_(?:LATE_)?(?P<canvas_id>\d+)_\d+_(?P<rest>.*)", re.DOTALL)
 # Ada Lovelace_4711_assignsubmission_file_, a folder, or with the file's name after it; a group's name may stand before
 MOODLE = re.compile(r"(?P<name>.*)_(?P<participant>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<rest>.*)", re.DOTALL)
+# Homework 1_ada_attempt_2026-10-01-12-00-00_01-rescaling.ipynb, by Blackboard, and the same with .txt and no name of a file
+BLACKBOARD = re.compile(r"(?P<title>.*)_(?P<student>[^_]+)_attempt_\d{4}(?:-\d\d){5}_?(?P<rest>.*)", re.DOTALL)
+GRADESCOPE = "submission_metadata.yml"
 COPY = re.compile(r"(?:[-_ ]+copy\s*\d*|-copy\d+|\s*\(\d+\)|-\d{1,2})+$", re.IGNORECASE)
 CANVAS_COLUMNS = {"student": "name", "id": "canvas_id", "sis login id": "student", "sis user id": "sis_id"}
 
@@ -34,7 +39,7 @@ def words(name: str) -> list[str]:
 
 def from_platform(name: str) -> str:
     """What is left of a file's name when a platform's part is taken off; empty if no platform named it."""
-    made = MOODLE.fullmatch(name) or CANVAS.fullmatch(name)
+    made = MOODLE.fullmatch(name) or BLACKBOARD.fullmatch(name) or CANVAS.fullmatch(name)
     return made["rest"] or "notebook" if made else ""
 
 
@@ -51,9 +56,35 @@ def owner(entry: str, guess: str, listed: list[dict[str, str]]) -> str:
         tries.append([row["student"] for row in listed if group and words(row.get("name", "")) == words(group)])
     elif canvas := CANVAS.fullmatch(entry):
         tries.append([row["student"] for row in listed if row.get("canvas_id") == canvas["canvas_id"]])
+    elif blackboard := BLACKBOARD.fullmatch(entry):
+        guess = blackboard["student"]
+        tries.append([name for name in names if name.casefold() == guess.casefold()])
     else:
         tries.append([row["student"] for row in listed if row.get("name") and words(row["name"]) == words(guess)])
+        tries.append([name for name in names if guess.isdecimal() and name.isdecimal() and int(name) == int(guess)])  # Excel takes zeros away
     return next((found[0] for found in tries if len(found) == 1), guess)
+
+
+def submitters(folder: Path) -> dict[str, list[dict[str, str]]]:
+    """Name, email and number of who handed in each folder of Gradescope's export, `submission_123`."""
+    found = {}
+    for path in [*folder.glob(GRADESCOPE), *folder.glob(f"*/{GRADESCOPE}")]:
+        try:
+            found |= {entry: [{key.strip(":"): str(value or "") for key, value in who.items()} for who in about[":submitters"]]
+                      for entry, about in yaml.safe_load(read_text(path)).items()}
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+            raise SystemExit(f"{path} must be as Gradescope wrote it: the submitters of each folder") from None
+    return found
+
+
+def submitter(who: dict[str, str], listed: list[dict[str, str]]) -> str:
+    """Who in the class list is meant by Gradescope, else the name as it has it."""
+    for key, column in (("email", "email"), ("sid", "student"), ("sid", "sis_id")):
+        same = [row["student"] for row in listed if who.get(key) and row.get(column, "").casefold() == who[key].casefold()]
+        if len(same) == 1:
+            return same[0]
+    guess = who.get("name") or who.get("email", "")
+    return owner(guess, guess, listed)
 
 
 def read_class(path: Path) -> list[dict[str, str]]:
@@ -70,6 +101,8 @@ def read_class(path: Path) -> list[dict[str, str]]:
         counts = Counter(row[column].casefold() for row in rows if row.get(column))
         if twice := [row[column] for row in rows if row.get(column) and counts[row[column].casefold()] > 1]:
             raise SystemExit(f"{path} must name every student once (column {column}); it names more than once: {', '.join(dict.fromkeys(twice))}")
+    if rounded := [row[column] for row in rows for column in ("student", "canvas_id", "sis_id") if re.fullmatch(r"\d[.,]?\d*E\+?\d+", row.get(column, ""))]:
+        raise SystemExit(f"{path}: a spreadsheet has rounded long numbers, {', '.join(rounded[:3])}: make the column text and fill it in again")
     if unfit := [row["student"] for row in rows if re.search(r'^\.|[/\\:*?"<>|]|[. ]$', row["student"])]:
         raise SystemExit(f"{path}: a student's name becomes a folder's name, so it cannot begin with a dot, end with a dot or hold "
                          f"/ \\ : * ? \" < > |; got {', '.join(unfit)}")

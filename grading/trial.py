@@ -1,7 +1,7 @@
 """Grade a class of made-up students whose grades are known: `python -m grading.trial OUT` (or `make grade-trial`).
 
-The hand-ins are the model solutions, the untouched notebooks, and every seeded mistake and other right way in
-`mistakes.py`, each on data of its own. The run fails if one grade is not exactly as seeded.
+The hand-ins are the model solutions, the untouched notebooks, and the other right ways and seeded mistakes in
+`mistakes.py`, each on data of its own, at first one of each kind. The run fails if one grade is not exactly as seeded.
 
 Touches: writes OUT; starts `grade.py`.
 """
@@ -12,6 +12,7 @@ import math
 import subprocess
 import sys
 import time
+from collections import Counter
 from copy import deepcopy
 from pathlib import Path
 
@@ -24,16 +25,21 @@ from grading.course import grade_id
 
 
 def variants(master: Path) -> list[tuple[str, str | None, dict[str, int] | None]]:
-    """(name, text of the master as changed, points lost) of everything a made-up student can hand in; None: nothing done."""
-    text = master.read_text()
+    """(name, text of the master as changed, points lost) of everything a made-up student can hand in; None: nothing done.
+
+    The mistakes come in turns: one of each question, then the second of each, and so on.
+    """
+    text = master.read_text(encoding="utf-8")
     mistakes, alternatives = seeded.variants(master)
     made = [("model", text, {}), ("untouched", None, None)]
-    made += [(mistake.name, seeded.change(text, mistake), mistake.loses) for mistake in mistakes]
-    return made + [(other.name, seeded.change(text, other), {}) for other in alternatives]
+    made += [(other.name, seeded.change(text, other), {}) for other in alternatives]
+    earlier = Counter()
+    turns = [(earlier.update(mistake.loses) or max(earlier[question] for question in mistake.loses), mistake) for mistake in mistakes]
+    return made + [(mistake.name, seeded.change(text, mistake), mistake.loses) for _, mistake in sorted(turns, key=lambda turn: turn[0])]
 
 
 def choose(masters: dict[str, Path], count: int) -> list[tuple[str, Path, tuple]]:
-    """`count` hand-ins: the assignments in turn until each has had all of its variants (they are fewer than 100), then anew."""
+    """`count` hand-ins: the assignments in turn until each has had all of its variants, then anew."""
     listed = [[(master, variant) for variant in variants(master)] for master in masters.values()]
     order = [hand_in for turn in itertools.zip_longest(*listed) for hand_in in turn if hand_in]
     return [(f"student{i:03}", *hand_in) for i, hand_in in zip(range(count), itertools.cycle(order))]
@@ -58,7 +64,7 @@ def hand_in(folder: Path, assignments: dict[str, course.Assignment], chosen: lis
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=roster.path, help="folder, made anew")
-    parser.add_argument("--count", type=int, default=100, help="hand-ins")
+    parser.add_argument("--count", type=int, default=100, help="hand-ins; all variants there are with 172")
     parser.add_argument("--masters", type=roster.path, default=course.HERE, help="folder with the masters")
     parser.add_argument("--minutes", type=float, default=math.inf, help="fail if grading takes longer")
     args = parser.parse_args()

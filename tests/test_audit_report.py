@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from test_site import PHONE, browser  # noqa: F401
 
 from cosim import audit
-from cosim import audit_report as report
+from cosim.audit import report
 
 AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

@@ -27,7 +27,7 @@ def test_class_list_as_spreadsheets_write_it(tmp_path, text):
     ("", "must have a column 'student'.* one is {}"), ("name\nAda\n", "must have a column 'student'"), ("student\n", "must have a column 'student'"),
     ("student,name\nada,A\n,B\n", "in every row"), ("student\nada\nada\n", "more than once: ada"),
     ("student\nada\nAda\n", "more than once: ada, Ada"), ("student,canvas_id\nada,1\nbob,1\n", "column canvas_id.*more than once: 1"),
-    ("student\n../ada\n", "cannot begin with a dot"), ("student\nada/b\n", "got ada/b"),
+    ("student,sis_id\nada,1.23457E+11\n", "rounded long numbers, 1.23457E.11"), ("student\n../ada\n", "cannot begin with a dot"), ("student\nada/b\n", "got ada/b"),
 ])
 def test_class_list_that_cannot_be_used(tmp_path, text, message):
     (tmp_path / "class.csv").write_text(text, encoding="utf-8")

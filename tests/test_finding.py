@@ -4,14 +4,16 @@ import json
 import re
 import sys
 from collections import Counter
+from functools import cache
 
 import guards
 import jsonschema
 import pytest
 from bs4 import BeautifulSoup, NavigableString
 from guards import ROOT
+from pypdf import PdfReader
 from sphinx.errors import ConfigError
-from test_site import AXE, CHAPTERS, DESKTOP, LEDGER, PHONE, RUN_AXE, browser, built  # noqa: F401
+from test_site import AXE, CHAPTERS, DESKTOP, LEDGER, MAX_HEIGHT, PHONE, RUN_AXE, browser, built  # noqa: F401
 
 import cosim
 from cosim import claims
@@ -22,10 +24,10 @@ import links  # noqa: E402
 from cosim_site import repository  # noqa: E402
 
 CLAIMS, EQUATIONS = claims.ledger()["claims"], claims.ledger()["equations"]
-MAX_HEIGHT = 8000  # pixels on a desktop
 UNLINKED = ("a", "script", "style", "svg", "h1", "summary", "button", "select")
 
 
+@cache
 def article(path):
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select_one("article")
 
@@ -53,9 +55,24 @@ def unlinked(soup):
 # --- links --------------------------------------------------------------------------------------
 
 
+def undefined(soup):
+    """Terms that running text uses before, or without, a link to their definition."""
+    linked = set()
+    for text in soup.find_all(string=True):
+        parents = {parent.name for parent in text.parents}
+        link = text.find_parent("a")
+        if link and "#term-" in link.get("href", ""):
+            linked.add(link["href"].partition("#term-")[2])
+        elif type(text) is NavigableString and not parents & {*UNLINKED, *links.HEADINGS, "pre", "code"} and not text.find_parent(class_="math"):
+            yield from (f"{found[0]!r} in {text.strip()[:60]!r}" for found in links.in_words().finditer(text)
+                        if links.terms()[0][found[0].lower()] not in linked)
+
+
 @pytest.mark.parametrize("page", [*CHAPTERS, *LEDGER])
-def test_every_equation_check_and_function_is_a_link(built, page):  # noqa: F811
-    guards.assert_none(unlinked(article(built / page)))
+def test_every_equation_check_function_and_term_is_a_link(built, page):  # noqa: F811
+    soup = article(built / page)
+    guards.assert_none([*unlinked(soup), *(undefined(soup) if page != "book/terms.html" else ())])
+    assert set(Counter(link["href"].partition("#")[2] for link in soup.select("a.term[href*='#term-']")).values()) <= {1}
 
 
 def test_links_lead_to_what_they_name(built):  # noqa: F811
@@ -65,22 +82,34 @@ def test_links_lead_to_what_they_name(built):  # noqa: F811
         for link in article(built / page).select("a.term"):
             text, anchor = link.get_text(), link["href"].partition("#")[2]
             number, name = re.search(r"\d$", text), text.removeprefix("cosim.")
-            right = {f"eq-{number[0]}"} if number and text not in CLAIMS else {f"claim-{text}"} if text in CLAIMS else {
-                links.functions().get(name)}
+            term = links.terms()[1].get(text) or links.terms()[0].get(text.lower())
+            right = {f"term-{term}"} if anchor.startswith("term-") else {f"eq-{number[0]}"} if number and text not in CLAIMS else {
+                f"claim-{text}"} if text in CLAIMS else {links.functions().get(name)}
             seen[anchor.partition("-")[0]] += 1
             found += [f"{page}: {text!r} leads to {anchor}"] * (anchor not in right)
     guards.assert_none(found)
-    assert seen["eq"] > 200 and seen["claim"] > 300 and sum(seen.values()) - seen["eq"] - seen["claim"] > 50
+    assert seen["eq"] > 200 and seen["claim"] > 300 and seen["term"] > 200
+    assert sum(seen.values()) - seen["eq"] - seen["claim"] - seen["term"] > 50
+
+
+def test_terms_are_defined_once_and_explained_where_they_say(built):  # noqa: F811
+    glossary, soup = ledger_pages.glossary(), article(built / "book/terms.html")
+    assert [box["id"] for box in soup.select(".claim")] and {box["id"] for box in soup.select(".claim")} == {f"term-{name}" for name in glossary}
+    said = [word.lower() for term in glossary.values() for word in term["words"]] + [tex for term in glossary.values() for tex in term.get("tex", [])]
+    assert len(said) == len(set(said))
+    for name, term in glossary.items():
+        chapter = (built / f"book/{term['chapter']}.html").read_text(encoding="utf-8")
+        assert f"#term-{name}" in chapter, f"{term['chapter']} does not use {name}"
 
 
 def test_claims_lead_to_the_cell_that_checks_them(built):  # noqa: F811
-    found, soups = [], {}
+    found = []
     for name, address in ledger_pages.addresses().items():
         page = address.partition("#")[0]
-        entry = soups.setdefault(page, article(built / "book" / page)).find(id=f"claim-{name}")
+        entry = article(built / "book" / page).find(id=f"claim-{name}")
         back = entry.find("a", string=re.compile("^Where it is"))["href"]
         chapter, _, anchor = back.removeprefix("../").partition("#")
-        target = soups.setdefault(chapter, article(built / "book" / chapter)).find(id=anchor)
+        target = article(built / "book" / chapter).find(id=anchor)
         if chapter != f"{CLAIMS[name]['chapter']}.html" or not target:
             found.append(f"{name} leads to {back}")
         elif "relation" in CLAIMS[name] and not (target.get_text() == name and target.find_parent("pre")):
@@ -101,12 +130,21 @@ def linker():
     ("<pre>eq1-by-hand holds (==, 1e-12): One.\nno-such holds (</pre>", ["eq1-by-hand"]), ("<pre>see eq1-by-hand</pre>", []),
     ("<code><span>cosim.rescale</span></code> <code>rescale</code> <code>claims.check</code>", ["cosim.rescale", "rescale", "claims.check"]),
     ("cosim.rescale <code>x.rescale</code> <code>rescaled</code> <code>cosim.spectrum</code>", []),
+    ("Whitening, whitened and <h2>full rank</h2> full rank.", ["Whitening", "full rank"]), ("<code>whiten</code> unwhitened", []),
+    (2 * r'<p><span class="math notranslate">\(D\)</span></p>', [r"\(D\)"]), (r'<th><span class="math">\(D\)</span></th>', []),
+    ("<a>free diagonal</a> the free diagonal, p@10", ["free diagonal", "p@10"]),
     (2 * '<pre><span class="n">cosim</span><span class="o">.</span><span class="n">rescale</span></pre>', ["cosim.rescale"])])
 def test_linker(linker, html, linked):
     made = linker.page(html)
     soup = BeautifulSoup(made, "html.parser")
     assert [link.get_text() for link in soup.select("a.term")] == linked
     assert soup.get_text() == BeautifulSoup(html, "html.parser").get_text(), "linking must change no text"
+
+
+@pytest.mark.parametrize("html, seen", [("<p>whitening</p>", 1), ("<p>whitening <a href='t#term-whitening'>whitening</a></p>", 1),
+                                        ("<p><a href='t#term-whitening'>Whitening</a>, whitened</p>", 0), ("<h2>whitening</h2>", 0)])
+def test_a_term_without_its_link_is_seen(html, seen):
+    assert len(list(undefined(BeautifulSoup(html, "html.parser")))) == seen
 
 
 @pytest.mark.parametrize("html", ["By Eq. 5.", "<pre>eq1-by-hand holds (==, 1): One.</pre>", "<p><code>cosim.rescale</code></p>"])
@@ -176,6 +214,16 @@ def test_preview_on_focus(page):
     page.wait_for_function("document.activeElement.getAttribute('aria-describedby') || document.getElementById('preview').hidden")
 
 
+def test_preview_of_a_term(page):
+    page = page(CHAPTER)
+    page.evaluate("() => MathJax.startup.promise.then(() => 0)")
+    link_to(page, "term-free-diagonal").hover()
+    page.wait_for_selector("#preview mjx-container")
+    assert "no prediction changes" in page.inner_text("#preview")
+    page.add_script_tag(content=AXE)
+    guards.assert_none(page.evaluate(RUN_AXE))
+
+
 def test_preview_on_tap(page):
     page = page(CHAPTER, PHONE, has_touch=True, is_mobile=True)
     link = link_to(page, "claim-eq1-by-hand")
@@ -190,12 +238,10 @@ def test_preview_on_tap(page):
 # --- the ledger -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("address", ["book/claims.html", "book/equations.html", "book/claims.html?status=holds", *LEDGER])
-def test_pages_of_the_ledger_are_short(page, address):
-    page = page(address)
+def test_found_claims_make_no_long_page(page):
+    page = page("book/claims.html?status=holds")
     page.evaluate("() => window.MathJax?.startup.promise.then(() => 0)")
-    if "?" in address:
-        page.wait_for_selector("#ledger-filter li")
+    page.wait_for_selector("#ledger-filter li")
     assert page.evaluate("document.documentElement.scrollHeight") <= MAX_HEIGHT
 
 
@@ -233,7 +279,6 @@ def test_old_addresses_of_claims_lead_on(page):
 def test_ledger_is_whole_without_scripts(page):
     page = page("book/claims.html", java_script_enabled=False)
     pages = page.locator("article table a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
-    assert len(pages) == len({claim["chapter"] for claim in CLAIMS.values()})
     names = set()
     for address in pages:
         page.goto(f"{page.url.rpartition('/')[0]}/{address}" if "ledger" not in page.url else f"{page.url.rpartition('/ledger/')[0]}/{address}")
@@ -370,3 +415,32 @@ def test_every_page_can_be_cited(built):  # noqa: F811
 
 def test_public_names_are_known_to_the_links():
     assert {name for name in cosim.__all__ if callable(getattr(cosim, name))} <= set(links.functions())
+
+
+# --- the cheat sheet ------------------------------------------------------------------------------
+
+SHEET = re.compile(r"^\| (?P<what>.+?) \| (?P<formula>.*\$.*) \| (?:Eq\. (?P<number>\d)|\[[^]]+\]\((?P<chapter>[\w-]+)\.ipynb\)): (?P<claim>[\w-]+) \|$",
+                   re.MULTILINE)
+
+
+def test_every_formula_of_the_cheat_sheet_is_checked_where_it_says(built):  # noqa: F811
+    text = (ROOT / "book/cheat-sheet.md").read_text(encoding="utf-8")
+    rows = [match.groupdict() for match in SHEET.finditer(text)]
+    assert len(rows) == text.count("\n|") - 2 and len(rows) > 20
+    for row in rows:
+        claim = CLAIMS[row["claim"]]
+        chapter = EQUATIONS[row["number"]]["chapter"] if row["number"] else row["chapter"]
+        assert "relation" in claim and claim["status"] in ("holds", "holds under conditions", "goes beyond") and claim["chapter"] == chapter, row
+    links_in_rows = [len(row.select("td:last-child a")) for row in article(built / "book/cheat-sheet.html").select("tbody tr")]
+    assert links_in_rows == [2] * len(rows)
+
+
+def test_the_cheat_sheet_is_one_page_of_paper(browser, built, tmp_path):  # noqa: F811
+    view = browser.new_page(viewport=DESKTOP)
+    view.goto((built / "book/cheat-sheet.html").as_uri())
+    view.evaluate("() => MathJax.startup.promise.then(() => 0)")
+    view.pdf(path=tmp_path / "sheet.pdf", prefer_css_page_size=True)
+    view.close()
+    pages = PdfReader(tmp_path / "sheet.pdf").pages
+    assert len(pages) == 1 and [round(float(side)) for side in pages[0].mediabox[2:]] == [595, 842]
+    assert "start-decides" in pages[0].extract_text().replace("\n", "")

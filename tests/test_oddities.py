@@ -25,14 +25,23 @@ from grading.store import Store
 
 WHY = {"why": "Because of this and that, as everybody can see who has read the chapter, and for no other reason at all."}
 GOOD = RIGHT | WHY
-STUDENTS = [{"student": "ada", "name": "Lovelace, Ada", "canvas_id": "1001", "participant": "4711"},
-            {"student": "José Müller", "name": "José Müller", "canvas_id": "1002"}, {"student": "Jörg", "name": "Jörg J", "canvas_id": "1003"}]
+STUDENTS = [{"student": "ada", "name": "Lovelace, Ada", "canvas_id": "1001", "participant": "4711", "email": "ada@uni.example"},
+            {"student": "José Müller", "name": "José Müller", "canvas_id": "1002"}, {"student": "Jörg", "name": "Jörg J", "canvas_id": "1003", "sis_id": "S003"},
+            {"student": "4712", "name": "Nan O’Neill"}]
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+class StdinNotImplementedError(Exception):
+    """What a kernel without a person says to `input()`."""
+
+
+def ask_nobody(prompt=""):
+    raise StdinNotImplementedError("raw_input was called")
 
 
 def run_here(sources):
     """Run honest cells as a kernel would: an error ends a cell, not the notebook."""
-    names, results = {"__name__": "__main__"}, []
+    names, results = {"__name__": "__main__", "input": ask_nobody}, []
     for source in sources:
         outputs = []
         if isinstance(source, dict):
@@ -149,6 +158,24 @@ def source(name, text):
     return apply
 
 
+def split(name, at):
+    """The editor's command: two cells with one name."""
+    def apply(nb):
+        lines = nb.cells[named(nb, name)].source.splitlines()
+        nb.cells[named(nb, name)].source = "\n".join(lines[:at])
+        return copied(name, "\n".join(lines[at:]))(nb)
+    return apply
+
+
+def fields(**more):
+    """Fields of a cell that no format knows."""
+    def apply(nb):
+        for cell in nb.cells:
+            cell.update(deepcopy(more))
+        return nb
+    return apply
+
+
 def kind(name, new):
     def apply(nb):
         at = named(nb, name)
@@ -245,6 +272,20 @@ NOTEBOOKS = {
     "collapsed and tagged": (GOOD, each(collapsed=True, tags=["x"], jupyter={"outputs_hidden": True}), OK, FULL, True),
     "metadata of nonsense": (GOOD, lambda nb: each(nbgrader=5)(nb), OK, FULL, True),
     "a list for a name": (GOOD, lambda nb: each(nbgrader={"grade_id": ["x"]})(nb), OK, FULL, True),
+    "a question to a person after the answer": (GOOD | {"double-answer": RIGHT["double-answer"] + "\nn = input('a number?')"}, None, OK, FULL, True),
+    "a question to a person before the answer": (GOOD | {"double-answer": "n = input('a number?')\n" + RIGHT["double-answer"]}, None, LOOK, ONLY_TOTAL, True),
+    "an answer split below a helper": (GOOD | {"double-answer": "def twice(x):\n    return 2 * x\ndef double(x):\n    return twice(np.asarray(x))"},
+                                       split("double-answer", 2), OK, FULL, True),
+    "an answer split above a try of it": (GOOD | {"double-answer": RIGHT["double-answer"] + "\nprint(double([1, 2]))"}, split("double-answer", 2), OK, FULL, True),
+    "words split into two cells": (GOOD | {"why": WHY["why"] + "\n\nAnd so on."}, split("why", 1), OK, FULL, True),
+    "a space of a word processor": (GOOD | {"double-answer": RIGHT["double-answer"].replace("    ", "\u00a0   ")}, None, OK, ONLY_TOTAL, True),
+    "Deepnote's metadata": (GOOD, each(cell_id="00001", deepnote_cell_type="code", source_hash="ab", execution_start=1, deepnote_to_be_reexecuted=False), OK, FULL, True),
+    "Kaggle's metadata": (GOOD, each(_uuid="8f2", _cell_guid="b1", trusted=True, **{"_kg_hide-input": True}), OK, FULL, True),
+    "Databricks' metadata": (GOOD, each(**{"application/vnd.databricks.v1+cell": {"title": "", "nuid": "x"}}), OK, FULL, True),
+    "outputs of widgets": (GOOD, fields(outputs=[{"output_type": "display_data", "metadata": {}, "data": {
+        "application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": "x"}}}]), OK, FULL, True),
+    "outputs of no kind": (GOOD, fields(outputs=[{"output_type": "hologram"}, {}], execution_count="many"), OK, FULL, True),
+    "only for a script": (GOOD | {"double-answer": RIGHT["double-answer"] + "\nif __name__ == '__main__':\n    print(double([1]))"}, None, OK, FULL, True),
     "every name the same": (GOOD, lambda nb: each(nbgrader={"grade_id": "why"})(nb), LOOK, FULL, True),
     "a hundred empty cells": (GOOD, lambda nb: (nb.cells.extend(v4.new_code_cell("") for _ in range(100)), nb)[1], OK, FULL, True),
     "one id for all cells": (GOOD, lambda nb: ([cell.update(id="same") for cell in nb.cells], nb)[1], OK, FULL, True),
@@ -293,6 +334,10 @@ FILES = {
     "no ids, format 4.0": (lambda r: json.dumps({**json.loads(good(r)), "nbformat_minor": 0, "cells": [
         {key: value for key, value in cell.items() if key != "id"} for cell in json.loads(good(r))["cells"]]}).encode(), True),
     "format 3": (lambda r: nbformat.writes(nbformat.convert(nbformat.reads(good(r).decode(), 4), 3), 3).encode(), True),
+    "a cell with nothing in it": (lambda r: json.dumps({**json.loads(good(r)), "cells": [*json.loads(good(r))["cells"], {
+        "cell_type": "markdown", "metadata": {}, "source": None}]}).encode(), True),
+    "no metadata, no outputs": (lambda r: json.dumps({**json.loads(good(r)), "cells": [
+        {key: value for key, value in cell.items() if key in ("cell_type", "id", "source")} for cell in json.loads(good(r))["cells"]]}).encode(), True),
     "spaces around": (lambda r: b"\n  " + good(r) + b"\n\n", True), "a format to come": (lambda r: good(r).replace(b'"nbformat_minor": 5', b'"nbformat_minor": 99'), True),
     "empty": (raw(""), False), "half a file": (lambda r: good(r)[:500], False), "a page to log in": (raw("<!doctype html><title>Log in</title>"), False),
     "a PDF with another name": (raw(b"%PDF-1.7 \xff\xfe"), False), "merge conflict": (lambda r: good(r).replace(b'"cells"', b'<<<<<<< HEAD\n"cells"'), False),
@@ -326,6 +371,8 @@ PLACES = {
     "lovelaceada_1001_98765_tiny.ipynb": "ada", "lovelaceada_LATE_1001_98765_tiny.ipynb": "ada", "lovelaceada_1001_98765_tiny-1.ipynb": "ada",
     "Ada Lovelace_99_assignsubmission_file_/tiny.ipynb": "ada", "Ada Lovelace_99_assignsubmission_file_tiny.ipynb": "ada",
     "Group 1-Ada Lovelace_99_assignsubmission_file_/tiny.ipynb": "ada", "Participant_4711_assignsubmission_file_/tiny.ipynb": "ada",
+    "Homework 1_ada_attempt_2026-10-01-12-00-00_tiny.ipynb": "ada", "My_HW_ADA_attempt_2026-10-01-12-00-00_final.ipynb": "ada",
+    "004712/tiny.ipynb": "4712", "004712_tiny.ipynb": "4712", "Nan O'Neill_99_assignsubmission_file_/tiny.ipynb": "4712",
     "tiny/Ada Lovelace_99_assignsubmission_file_/tiny.ipynb": "ada", f"{NFD}/tiny.ipynb": "José Müller", f"{NFD}_tiny.ipynb": "José Müller",
     f"{NFD}_99_assignsubmission_file_/tiny.ipynb": "José Müller", os.fsdecode(b"J\xf6rg/tiny.ipynb"): "Jörg", os.fsdecode(b"J\xf6rg_tiny.ipynb"): "Jörg",
 }
@@ -339,7 +386,7 @@ def test_the_owner_of_an_odd_name_is_found(hand_in, released, place):
     write(folder / place, notebook(released, GOOD))
     rows, aside = graded()
     assert list(rows) == [PLACES[place]] and not aside
-    if roster.MOODLE.search(place) or roster.CANVAS.search(place):
+    if any(form.search(place) for form in (roster.MOODLE, roster.CANVAS, roster.BLACKBOARD)):
         with zipfile.ZipFile(folder.parent / "out" / "return.zip") as archive:
             (name,) = archive.namelist()
         entry = unicodedata.normalize("NFC", next(part for part in place.split("/") if roster.from_platform(part)))
@@ -367,6 +414,13 @@ def beside(*names):
         for name in names:
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(b"%PDF x")
+    return make
+
+
+def lone(place):
+    def make(folder, nb):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_bytes(json.dumps(nb).encode() if place.endswith(".ipynb") else b"x")
     return make
 
 
@@ -398,6 +452,12 @@ THINGS = {
     "a broken zip": (lambda folder, nb: ((folder / "ada").mkdir(), (folder / "ada" / "tiny.zip").write_bytes(b"PK\3\4 no")), "failed", 0),
     "only a PDF": (lambda folder, nb: ((folder / "ada").mkdir(), (folder / "ada" / "tiny.pdf").write_bytes(b"%PDF")), "failed", 0),
     "only a PDF at the top": (lambda folder, nb: (folder / "ada_tiny.pdf").write_bytes(b"%PDF"), "failed", 0),
+    "Blackboard's receipt": (beside("HW_ada_attempt_2026-10-01-12-00-00.txt"), "ok", 1),
+    "Moodle's page of words": (beside("Ada Lovelace_99_assignsubmission_onlinetext_/onlinetext.html"), "ok", 1),
+    "a zip by Windows": (zipped("ada/tiny.zip", "tiny\\tiny.ipynb"), "ok", 0), "a zip in a zip": (zipped("ada/tiny.zip", "tiny.zip"), "failed", 0),
+    "a placeholder of a cloud": (lone("ada/.tiny.ipynb.icloud"), "failed", 0), "a shortcut of Windows": (lone("ada/tiny.ipynb - Shortcut.lnk"), "failed", 0),
+    "a script": (lone("ada/tiny.py"), "failed", 0), "a web page": (lone("ada/tiny.html"), "failed", 0), "a rar": (lone("ada_tiny.rar"), "failed", 0),
+    "only a checkpoint": (lone("ada/.ipynb_checkpoints/tiny-checkpoint.ipynb"), "failed", 0),
     "somebody's PDF": (lambda folder, nb: (folder / "handout.pdf").write_bytes(b"%PDF"), None, 1),
     "an empty folder": (lambda folder, nb: (folder / "ada").mkdir(), "failed", 0),
     "two that are the same": (two(deepcopy), "ok", 0), "one of two is untouched": (two(lambda nb: "untouched"), "ok", 0),
@@ -427,6 +487,63 @@ def test_a_forgotten_class_list_is_noticed(hand_in, released, entry):
     write(folder / entry, notebook(released, GOOD))
     ((row,), _) = (list(rows.values()) if isinstance(rows, dict) else rows for rows in graded(listed=[]))
     assert row.status == "flagged" and "run the command again with CLASS=" in row.note
+
+
+EXPORT = """submission_11:
+  :submitters:
+  - :name: Ada Lovelace
+    :sid: '1'
+    :email: ADA@uni.example
+  - :name: Jörg Unknown
+    :sid: s003
+    :email: j@uni.example
+  :created_at: 2026-10-01 12:00:00.000000000 Z
+  :score:
+submission_12:
+  :submitters:
+  - :name: O'Neill, Nan
+    :sid:
+    :email:
+submission_13:
+  :submitters:
+  - :name: Eve
+    :sid:
+    :email: eve@uni.example
+"""
+
+
+@pytest.mark.parametrize("place", ["", "assignment_9_export/", "tiny/"])
+def test_gradescope_its_export_is_read_and_gets_its_points(hand_in, released, monkeypatch, place):
+    """The program in the zip is run as it would run there: files that were graded get their points, others no 0."""
+    folder, graded = hand_in
+    for number, answers in ((11, RIGHT), (12, WRONG), (13, RIGHT)):
+        write(folder / f"{place}submission_{number}" / "tiny.ipynb", notebook(released, answers))
+    (folder / f"{place}submission_metadata.yml").write_text(EXPORT, encoding="utf-8")
+    rows, aside = graded()
+    assert not aside and {student: row.status for student, row in rows.items()} == {"ada": "ok", "Jörg": "ok", "4712": "ok", "Eve": "flagged"}
+    top = folder.parent / "autograder"
+    with zipfile.ZipFile(folder.parent / "out" / "gradescope" / "tiny.zip") as archive:
+        archive.extractall(top / "source")
+        assert archive.getinfo("run_autograder").external_attr >> 16 & 0o111
+    (top / "results").mkdir()
+    write(top / "submission" / "tiny.ipynb", notebook(released, WRONG))
+    program = (top / "source" / "run_autograder").read_text().replace("/autograder", str(top))
+    exec(program, {})
+    got = json.loads((top / "results" / "results.json").read_text())
+    assert got["score"] == 0 and [test["max_score"] for test in got["tests"]] == [2, 3, 1] and "twice 1 is 2" in got["tests"][0]["output"]
+    write(top / "submission" / "tiny.ipynb", notebook(released, RIGHT))
+    exec(program, {})
+    assert json.loads((top / "results" / "results.json").read_text())["score"] == 5
+    write(top / "submission" / "tiny.ipynb", notebook(released, GOOD))
+    exec(program, {})
+    assert "score" not in json.loads((top / "results" / "results.json").read_text())
+
+
+def test_what_gradescope_did_not_write_is_refused(tmp_path):
+    for text in ("- a\n", "a: 1\n", "a: [\n", ""):
+        (tmp_path / roster.GRADESCOPE).write_text(text)
+        with pytest.raises(SystemExit, match="must be as Gradescope wrote it"):
+            roster.submitters(tmp_path)
 
 
 def test_an_error_in_a_page_costs_that_page_only(hand_in, released, monkeypatch):
@@ -473,7 +590,7 @@ def test_similar_code_and_words_are_found_under_other_names(released, tiny, tmp_
 
 def test_solutions_to_hand_out_hold_no_hidden_test(tmp_path):
     written = release.solutions(tmp_path, course.HERE)
-    assert len(written) == 5
+    assert len(written) == 7
     for path in written:
         text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
         assert "HIDDEN" not in text and "SOLUTION" not in text and "def check_" not in text and "raise NotImplementedError()" not in text.replace("`raise NotImplementedError()`", "")

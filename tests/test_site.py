@@ -1,13 +1,15 @@
 """The built site in a browser, opened from file://, and its links.
 
-Every page is seen on a phone and on a desktop, light and dark; what is seen there goes into dictionaries
-of facts, which the checks below read. A missing browser or a missing site is a failure, not a reason to skip.
+Every page is seen on a phone, light and dark; test_site_desktop.py sees them on a desktop, so that two processes share the
+work. What is seen goes into dictionaries of facts, which the checks below read. A missing browser or a missing site is a
+failure, not a reason to skip.
 """
 
 import gzip
 import random
 import re
 import shutil
+import sys
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -22,15 +24,18 @@ from playwright.sync_api import sync_playwright
 
 import cosim
 
+sys.path.insert(0, str(ROOT / "book/_ext"))
+import ledger_pages  # noqa: E402
+
 SITE = ROOT / "_build" / "html"
 CHAPTERS = [f"{entry}.html" for entry in guards.toc_entries(ROOT / "_toc.yml") if not entry.startswith("book/ledger/")]
-LEDGER = [f"book/ledger/{chapter}.html" for chapter in sorted({claim["chapter"] for claim in cosim.claims.ledger()["claims"].values()})]
+LEDGER = [f"book/ledger/{page}.html" for page in ledger_pages.pages()]
 SEARCH = "search.html?q=whitening"  # finds something on every version of the book
 PAGES = [*CHAPTERS, *LEDGER, "search.html", SEARCH, "genindex.html"]
 SMALL, PHONE, DESKTOP = [{"width": width, "height": 844} for width in (320, 390, 1280)]
 # Every page is opened twice: a phone begins light, a desktop dark.
-VISITS = [(PHONE, ("light", "dark")), (DESKTOP, ("dark", "light"))]
-VIEWS = [(size, theme) for size, themes in VISITS for theme in themes]
+THEMES = {390: ("light", "dark"), 1280: ("dark", "light")}
+MAX_HEIGHT = 8000  # pixels, of a page to look things up
 FIRST_VIEW = 800_000  # bytes, compressed as a web server sends them
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
@@ -73,15 +78,17 @@ LOOK = r"""async () => {
     images: all('img').filter(e => !e.closest('[aria-hidden=true]')).map(
       e => ({src: e.getAttribute('src').slice(-60), alt: e.alt, loaded: e.naturalWidth > 0})),
     results: all('#search-results li').length,
+    height: document.documentElement.scrollHeight,
   };
 }"""
+OF_COLOUR = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}  # all that another theme can change
 LOCAL = ("file", "data", "blob")
 WIDTH = "() => document.documentElement.scrollWidth"
 
 AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 # WCAG 2.2 A and AA, and best practice. Code has some ten colours and thousands of words, and formulas have the
-# colour of their text: one word of each colour and one formula are enough.
-RUN_AXE = """async () => {
+# colour of their text: one word of each colour and one formula are enough. Rules may be named; else all of them are looked at.
+RUN_AXE = """async rules => {
   document.getAnimations().forEach(e => e.finish());
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
   const seen = new Set();
@@ -89,7 +96,7 @@ RUN_AXE = """async () => {
     seen.has(e.className) ? e.dataset.again = '' : seen.add(e.className);
   const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
   const found = await axe.run({exclude: [['[data-again]']]},
-                              {runOnly: tags, resultTypes: ['violations'], preload: false});
+                              {runOnly: rules || tags, resultTypes: ['violations'], preload: false});
   return found.violations.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 150)}`));
 }"""
 
@@ -124,8 +131,9 @@ def looks(browser, url, size, *themes):
     seen = []
     for theme in themes:
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-        violations = page.evaluate(RUN_AXE)  # after two frames: the theme follows the reader's wish with the next one
-        seen.append({"theme": page.evaluate("document.documentElement.dataset.theme"), "violations": violations})
+        # After two frames: the theme follows the reader's wish with the next one.
+        violations = page.evaluate(RUN_AXE, OF_COLOUR if seen else None)
+        seen.append({"preferred": theme, "theme": page.evaluate("document.documentElement.dataset.theme"), "violations": violations})
     widths = {size["width"]: page.evaluate(WIDTH)}
     if size == PHONE:
         page.set_viewport_size(SMALL)
@@ -133,10 +141,6 @@ def looks(browser, url, size, *themes):
     context.close()
     same = {**facts, "widths": widths, "first_view": first_view, "external": external, "errors": errors}
     return [{**same, **of_theme} for of_theme in seen]
-
-
-def look(browser, url, size, theme):
-    return looks(browser, url, size, theme)[0]
 
 
 # --- checks: facts -> problems ----------------------------------------------------------------
@@ -207,6 +211,13 @@ CHECKS = [loads_nothing_from_elsewhere, runs_without_errors, typesets_every_form
           speaks_every_formula, is_accessible, loads_quickly, has_description]
 
 
+def has_the_preferred_theme(facts):
+    return [f"its theme is {facts['theme']}"] if facts["theme"] != facts["preferred"] else []
+
+
+OF_EVERY_PAGE = [*CHECKS, has_the_preferred_theme]
+
+
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as playwright:
@@ -221,8 +232,9 @@ def browser():
 @pytest.fixture(scope="module")
 def facts(browser, built):
     @cache
-    def facts(page):
-        return [seen for size, themes in VISITS for seen in looks(browser, f"{built.as_uri()}/{page}", size, *themes)]
+    def facts(page, width):
+        size = next(size for size in (PHONE, DESKTOP) if size["width"] == width)
+        return looks(browser, f"{built.as_uri()}/{page}", size, *THEMES[width])
 
     return facts
 
@@ -234,20 +246,18 @@ def built():
     return SITE
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("page", PAGES)
-def test_page(facts, page, check):
-    guards.assert_none(f"{page}, {size['width']} px, {theme}: {problem}" for view, (size, theme) in enumerate(VIEWS)
-                       for problem in check(facts(page)[view]))
+def page_problems(check, page, views):
+    return [f"{page}, {view['preferred']}: {problem}" for view in views for problem in check(view)]
 
 
+@pytest.mark.parametrize("check", OF_EVERY_PAGE, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("page", PAGES)
-def test_theme_is_the_one_the_reader_prefers(facts, page):
-    assert [seen["theme"] for seen in facts(page)] == [theme for _, theme in VIEWS]
+def test_page_on_a_phone(facts, page, check):
+    guards.assert_none(page_problems(check, page, facts(page, PHONE["width"])))
 
 
 def test_search_finds_pages_without_a_server(facts):
-    assert facts(SEARCH)[0]["results"] > 0
+    assert facts(SEARCH, PHONE["width"])[0]["results"] > 0
 
 
 def test_keyboard_reaches_text_and_solutions(browser, built):
@@ -400,7 +410,7 @@ def look_at(browser, built, tmp_path):
         head = HEAD.format(css=(built / "_static/cosim.css").as_uri(),
                            mathjax=mathjax if 'class="math"' in body else "")
         path.write_text(head + body + "</article></main></body></html>", encoding="utf-8")
-        return [seen for size, themes in VISITS for seen in looks(browser, path.as_uri(), size, *themes)]
+        return [seen for size in (PHONE, DESKTOP) for seen in looks(browser, path.as_uri(), size, *THEMES[size["width"]])]
 
     return look_at
 
@@ -409,6 +419,10 @@ def test_checks_pass_a_good_page(look_at):
     for facts in look_at(GOOD):
         assert facts["typeset"] == 2 and facts["images"]
         guards.assert_none(problem for check in CHECKS for problem in check(facts))
+
+
+def test_theme_of_another_reader_is_seen():
+    assert has_the_preferred_theme({"theme": "light", "preferred": "dark"}) and not has_the_preferred_theme({"theme": "dark", "preferred": "dark"})
 
 
 @pytest.mark.parametrize("body, check", WRONG.values(), ids=WRONG)

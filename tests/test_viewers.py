@@ -246,3 +246,11 @@ def test_a_reader_gets_nothing_of_the_grader():
     assert "jupyterlab" in installed_with(ROOT / "requirements.txt")
     assert not {"nbgrader", "notebook", "jupytext"} & installed_with(ROOT / "requirements.txt")
     assert {"nbgrader", "notebook", "jupytext"} <= installed_with(ROOT / "requirements-grading.txt")
+
+
+def test_every_chapter_was_measured_and_is_small():
+    """The table that benchmarks/chapters.py prints, with its bars."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\w-]+) \| (\d+) \| ([\d.]+) \| [\d.]+ \|$", text, re.MULTILINE)
+    assert [name for name, *_ in rows] == sorted(path.stem for path in BOOK.glob("*.ipynb"))
+    guards.assert_none(row for row in rows if int(row[1]) > 700 or float(row[2]) > 3)

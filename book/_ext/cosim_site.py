@@ -52,14 +52,17 @@ def build_wheel(root, folder):
                         "--disable-pip-version-check", "--wheel-dir", folder, copy], check=True)
 
 
-def install_from(site, static, sources):
-    """Notebooks that leave a site whose address is known fetch cosim from there by themselves."""
-    wheel = next(static.glob("cosim-*.whl")).name
+def lead_to_cosim(sources, wheel, site):
+    """Notebooks that leave a site whose address is known fetch cosim from there by themselves; others say how to get it."""
     for path in sources.rglob("*.ipynb"):
         nb = nbformat.read(path, 4)
         if any(re.search(r"^(import|from) cosim", cell.source, re.MULTILINE) for cell in nb.cells):
-            install = nbformat.v4.new_code_cell(f"%pip install --quiet {urljoin(site, f'_static/{wheel}')}", id="install")
-            nb.cells.insert(1, install)
+            if site:
+                address = urljoin(site, f"_static/{wheel}")
+                nb.cells.insert(1, nbformat.v4.new_code_cell(f"%pip install --quiet {address}", id="install"))
+            else:
+                nb.cells[0].source += ("\n\n> **To run it elsewhere:** put the wheel of `cosim`, from the page *The package*, "
+                                       f"beside this notebook, and run `%pip install ./{wheel}` first.")
             nbformat.write(nb, path)
 
 
@@ -68,8 +71,8 @@ def finish(app, exception):
         static = Path(app.outdir, "_static")
         prune(static)
         build_wheel(Path(app.srcdir), static)
-        if app.config.html_baseurl:
-            install_from(app.config.html_baseurl.replace("/latest/", f"/{VERSION}/"), static, Path(app.outdir, "_sources"))
+        wheel = next(static.glob("cosim-*.whl")).name
+        lead_to_cosim(Path(app.outdir, "_sources"), wheel, app.config.html_baseurl.replace("/latest/", f"/{VERSION}/"))
 
 
 REPOSITORY = re.compile(r"(?:(?:https?|ssh|git)://)?(?:git@|www\.)*github\.com[/:](?P<owner>[\w-]+)/(?P<name>[\w.-]+?)(?:\.git)?"

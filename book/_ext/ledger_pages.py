@@ -7,6 +7,7 @@ ignores), and fills the places that `<!-- ledger -->` and its like mark in pages
 import csv
 import json
 import re
+import tomllib
 from collections import Counter
 from functools import cache
 from html import escape
@@ -162,7 +163,9 @@ def overview():
     for page, (chapter, _) in pages().items():
         if page == chapter:
             here = {name for name in evidence if ledger[name]["chapter"] == chapter}
-            rows.append([f"[{short.get(chapter, chapter)}](ledger/{page}.md)",
+            more = (f", [{other.removeprefix(f'{chapter}-')}](ledger/{other}.md)" for other, (of, _) in pages().items()
+                    if of == chapter and other != chapter)
+            rows.append([f"[{short.get(chapter, chapter)}](ledger/{page}.md){''.join(more)}",
                          *(str(found[chapter, status] or "–") for status in columns), f"{len(here & red)} of {len(here)}"])
     totals = Counter(claim["status"] for claim in ledger.values())
     rows.append(["all", *(str(totals[status]) for status in columns), f"{len(evidence & red)} of {len(evidence)}"])
@@ -194,8 +197,29 @@ def loose(point):
     return "\n\n".join(text)
 
 
-MARKS = {"downloads": downloads, "ledger": overview, "equations": equations, "loose": loose}
-MARK = re.compile(r"<!-- (downloads|ledger|equations|loose)(?: (\d+))? -->")
+def changelog():
+    """CHANGELOG.md without its title."""
+    return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n")[2].strip()
+
+
+@cache
+def glossary():
+    """Term -> how it stands in text, its definition and the chapter that explains it."""
+    return tomllib.loads(Path(__file__).with_name("terms.toml").read_text(encoding="utf-8"))
+
+
+def terms():
+    """Every definition, with its address, in the order of the alphabet."""
+    found = {name: (term["words"][0], term) for name, term in glossary().items()}
+    return "\n\n".join(
+        f'<div class="claim" id="term-{name}">\n\n**{word[0].upper()}{word[1:]}**'
+        + "".join(f", ${tex}$" for tex in term.get("tex", []))
+        + f". {term['text']} *Explained in* [{chapters()[term['chapter']]}]({term['chapter']}.ipynb).\n\n</div>"
+        for name, (word, term) in sorted(found.items(), key=lambda item: item[1][0].lower()))
+
+
+MARKS = {"changelog": changelog, "downloads": downloads, "ledger": overview, "equations": equations, "loose": loose, "terms": terms}
+MARK = re.compile(rf"<!-- ({'|'.join(MARKS)})(?: (\d+))? -->")
 
 
 def filled(text):

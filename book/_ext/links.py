@@ -1,4 +1,4 @@
-"""What a page names becomes a link: equations, claims and functions, in text, in code and in printed lines.
+"""What a page names becomes a link: equations, claims, functions and terms, in text, in code and in printed lines.
 
 A Sphinx extension, named in _config.yml. Chapters say "Eq. 5", `cosim.rescale` or the name of a claim, which every viewer
 shows as it stands; the site links it. What the previews on such links show is written into _static/book-data.js.
@@ -18,6 +18,7 @@ from cosim import claims
 
 TOKEN = re.compile(r"(<!--.*?-->|<[^>]*>)", re.DOTALL)
 NEVER = {"a", "script", "style", "svg", "button", "summary", "textarea", "select", "h1", "title"}  # no link inside
+HEADINGS = {"h2", "h3", "h4", "h5", "h6", "th"}  # no link to a term
 VOID = {"img", "br", "hr", "input", "wbr", "col", "source", "meta", "link"}
 EQUATIONS = re.compile(r"\bEqs?\.(?:\s|&nbsp;|\xa0)*\d(?!\.?\d)(?:\s*(?:,|–|-|and|or|to)\s*\d(?!\.?\d))*")
 SLUG = re.compile(r"(?<![\w/#.-])[a-z0-9]+(?:-[a-z0-9]+)+(?![\w-])")
@@ -40,13 +41,29 @@ def functions():
     return found | {f"cosim.{name}": full for name, full in found.items()}
 
 
+@cache
+def terms():
+    """Words in lower case, and formulas as they stand in HTML -> the name of their term."""
+    glossary = ledger_pages.glossary().items()
+    return ({word.lower(): name for name, term in glossary for word in term["words"]},
+            {rf"\({tex}\)": name for name, term in glossary for tex in term.get("tex", [])})
+
+
+@cache
+def in_words():
+    """Finds terms in text, the longer ones first."""
+    words = "|".join(map(re.escape, sorted(terms()[0], key=len, reverse=True))).replace("@", "(?:@|&#64;)")  # as HTML has it
+    return re.compile(rf"(?<![\w@-])(?:{words})(?![\w@-])", re.IGNORECASE)
+
+
 class Linker:
     """Makes the links of one page. `address` gives the page of a document, relative to this one."""
 
-    def __init__(self, address, documented):
+    def __init__(self, address, documented, defines=False):
         self.address, self.documented = address, documented
         self.claims, self.equations = ledger_pages.addresses(), claims.ledger()["equations"]
         self.checked, self.called = set(), set()
+        self.used = set(ledger_pages.glossary()) if defines else set()  # the page that defines terms links none
 
     def to(self, document, anchor):
         return f"{self.address(document)}#{anchor}"
@@ -86,6 +103,17 @@ class Linker:
         self.checked.add(name)
         return self.link(self.claim(name), name, **anchor)
 
+    def term(self, name):
+        """The address of a definition, the first time on this page that the term is used; later None."""
+        if name in self.used:
+            return None
+        self.used.add(name)
+        return self.to("book/terms", f"term-{name}")
+
+    def word(self, match):
+        href = self.term(terms()[0][unescape(match[0]).lower()])
+        return self.link(href, match[0]) if href else match[0]
+
     def text(self, text, inside):
         """Words between two tags, where `inside` are the elements around them."""
         if "pre" in inside:
@@ -95,13 +123,16 @@ class Linker:
         parts = re.split(r"(<a .*?</a>)", text)
         parts[::2] = [EQUATIONS.sub(self.equation, part) for part in parts[::2]]
         if "pre" not in inside:
-            parts[::2] = [SLUG.sub(lambda m: self.link(self.claim(m[0]), m[0]) if m[0] in self.claims else m[0], part)
-                          for part in parts[::2]]
+            text = "".join(SLUG.sub(lambda m: self.link(self.claim(m[0]), m[0]) if m[0] in self.claims else m[0], part) if i % 2 == 0 else part
+                           for i, part in enumerate(parts))
+            parts = re.split(r"(<a .*?</a>)", text)
+            if not inside & HEADINGS and "code" not in inside:
+                parts[::2] = [in_words().sub(self.word, part) for part in parts[::2]]
         return "".join(parts)
 
     def page(self, body):
         body = IN_CODE.sub(self.call, body)
-        inside, made = [], []
+        inside, made, ends = [], [], False
         for token in TOKEN.split(body):
             if token.startswith("<!"):
                 made.append(token)
@@ -109,6 +140,9 @@ class Linker:
                 if tag[1]:
                     while inside and inside.pop()[0] != tag[2]:
                         pass
+                    if ends:  # of a formula, with the link around it
+                        ends = False
+                        continue
                 elif tag[2] not in VOID and not token.endswith("/>"):
                     math = re.search(r'class="[^"]*\bmath\b', token) is not None
                     inside.append((tag[2], math))
@@ -116,6 +150,11 @@ class Linker:
             else:
                 names = {name for name, _ in inside}
                 math = any(math for _, math in inside)
+                if math and token in terms()[1] and not names & (NEVER | HEADINGS) and (href := self.term(terms()[1][token])):
+                    start = made.pop()
+                    label = ledger_pages.glossary()[terms()[1][token]]["words"][0]  # a formula alone gives a link no name
+                    made.append(f'<a class="term" href="{href}" aria-label="{label}">{start}')
+                    token, ends = f"{token}</span></a>", True
                 made.append(token if math or names & NEVER or not token.strip() else self.text(token, names))
         return "".join(made)
 
@@ -128,7 +167,7 @@ def documented(app):
 def link_page(app, pagename, templatename, context, doctree):
     if "body" in context and doctree is not None:
         here = app.builder.name == "singlehtml"  # all is on one page
-        linker = Linker(lambda target: "" if here or target == pagename else app.builder.get_relative_uri(pagename, target), documented(app))
+        linker = Linker(lambda target: "" if here or target == pagename else app.builder.get_relative_uri(pagename, target), documented(app), pagename == "book/terms")
         context["body"] = linker.page(context["body"])
 
 
@@ -143,7 +182,11 @@ def inline(tex):
 def data(app):
     ledger, address, names = claims.ledger(), ledger_pages.addresses(), ledger_pages.chapters()
     uri = app.builder.get_target_uri
-    found = {"claims": {}, "equations": {}, "functions": {}}
+    found = {"claims": {}, "equations": {}, "functions": {}, "terms": {}}
+    for name, term in ledger_pages.glossary().items():
+        text = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(term["text"], quote=False)))
+        found["terms"][name] = {"url": f"{uri('book/terms')}#term-{name}", "name": term["words"][0],
+                                "text": re.sub(r"\$([^$]+)\$", r'<span class="math">\(\1\)</span>', text)}
     for name, claim in ledger["claims"].items():
         page, anchor = address[name].split(".html#")
         found["claims"][name] = {

@@ -18,11 +18,13 @@ async function typeset(element) {
   await window.MathJax.typesetPromise([element]);
 }
 
-// What is known of the target of a link: claim, equation or function.
+// What is known of the target of a link: claim, equation, term or function.
 function previewOf(data, hash) {
   const claim = data.claims[hash.replace(/^claim-/, "")], equation = data.equations[hash.replace(/^eq-/, "")], f = data.functions[hash];
   if (claim && hash.startsWith("claim-")) return `<strong>${hash.slice(6)}</strong> (${claim.status}). ${claim.text} ${claim.tex}`;
   if (equation && hash.startsWith("eq-")) return `<strong>Eq. ${hash.slice(3)}</strong> ${equation.tex}<br><code>${equation.function}</code>`;
+  const term = data.terms[hash.replace(/^term-/, "")];
+  if (term && hash.startsWith("term-")) return `<strong>${term.name}</strong>. ${term.text}`;
   if (f) return `<code>${f.name}${f.signature}</code><br>${f.text}`;
   return null;
 }

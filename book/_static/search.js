@@ -16,8 +16,9 @@ addEventListener("load", async () => {
     const words = query.toLowerCase(), found = new Map();
     const others = Object.keys(searchSynonyms).filter(term => new RegExp(`(^|\\W)${term}s?($|\\W)`).test(words));
     const add = (text, why) => {
-      const {items, terms} = engine.search(text);
-      for (const record of items) if (!found.has(record.u)) found.set(record.u, {record, terms, why});
+      const {items, terms} = engine.search(text), phrase = text.toLowerCase();
+      const whole = record => `${record.s || ""} ${record.x}`.toLowerCase().includes(phrase);  // all words, one after the other
+      for (const record of [...items.filter(whole), ...items.filter(record => !whole(record))]) if (!found.has(record.u)) found.set(record.u, {record, terms, why});
     };
     const known = searchSynonyms[words];  // the query as a whole is another word for these
     if (!known) add(query, "");

@@ -29,6 +29,22 @@ addEventListener("load", () => {
   typeset?.then(() => observe("div.math, span.math, mjx-container[display=true]"));
 });
 
+// Where several versions are published side by side, a choice among them: the same page of another version.
+addEventListener("DOMContentLoaded", () => {
+  const sidebar = document.querySelector(".sidebar-primary-items__start");
+  if (!sidebar || (window.bookVersions || []).length < 2) return;
+  const root = new URL(document.documentElement.dataset.content_root || "./", location.href);
+  const here = root.pathname.split("/").at(-2), label = document.createElement("label"), select = document.createElement("select");
+  select.append(...window.bookVersions.map(name => new Option(name, name, name === here, name === here)));
+  select.addEventListener("change", () => {
+    location.href = new URL(`../${select.value}/${location.href.slice(root.href.length)}`, root);
+  });
+  label.append("Version ", select);
+  const box = Object.assign(document.createElement("nav"), {className: "versions", ariaLabel: "Versions"});
+  box.append(label);
+  sidebar.querySelector(".sidebar-primary-item")?.after(box);
+});
+
 // The theme opens solutions for printing; code that is folded is opened here. Paper is white.
 const closed = new Set();
 let theme;

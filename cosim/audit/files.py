@@ -10,10 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._checks import require
+from .._checks import require
+from .report import counted
 
 # What the column with the ids is usually called; any other column of text has to be named.
 ID_NAMES = {"id", "ids", "item", "item_id", "itemid", "key", "name", "token", "word"}
+SEPARATORS = {".csv": ",", ".tsv": "\t"}  # word2vec's text has spaces
+LARGEST_ARCHIVE = 2**32  # bytes that a .npz may unpack to in memory; a .npy stays on disk
 
 
 class Table(NamedTuple):
@@ -33,8 +36,8 @@ def read_table(path, ids=None, id_column=None) -> Table:
     ids : path, optional
         A text file with one id a line, in the order of the rows, if the ids are not in the file itself.
     id_column : str, optional
-        The column of a csv or parquet file that holds the ids. Default: one with a usual name, or the first if it is
-        text.
+        The column of a csv or parquet file (the array of an .npz) that holds the ids. Default: one with a usual name,
+        or the first if it is text.
 
     Returns
     -------
@@ -55,24 +58,23 @@ def read_table(path, ids=None, id_column=None) -> Table:
     found = read_lines(ids) if ids else found
     if found is not None:
         source, found = ids or path, np.asarray(found, dtype=str)
-        require(found.shape == (len(E), ), source, f"one id for each of the {len(E)} rows of {path}",
-                f"{found.size} ids")
+        require(found.shape == (len(E),), source, f"one id for each of the {len(E)} rows of {path}",
+                counted(found.size, "id"))
         check_unique(found, source)
     return Table(E, found)
 
 
 def check_unique(ids, source):
     """Ids name one row each."""
-    names, first, counts = np.unique(ids, return_index=True, return_counts=True)
-    if (counts > 1).any():
-        name = names[counts > 1][0]
-        require(False, source, "free of ids that stand twice",
-                f"{str(name)!r} in rows {np.flatnonzero(ids == name)[:3]}")
+    again = np.delete(ids, np.unique(ids, return_index=True)[1])[:1]
+    require(not again.size, source, "free of ids that stand twice",
+            f"{str(*again)!r} in rows {np.flatnonzero(np.isin(ids, again))[:3]}")
 
 
 def read_lines(path):
-    """The lines of a text file, as ids."""
-    return np.array(_try(Path(path), lambda path: path.read_text(encoding="utf-8-sig").splitlines()), dtype=str)
+    """The lines of a text file, as ids; line feeds and carriage returns end a line, and nothing else does."""
+    text = _try(Path(path), lambda path: path.read_text(encoding="utf-8-sig"))
+    return np.array(text.removesuffix("\n").split("\n"), dtype=str)
 
 
 def read_pairs(path, ids, n):
@@ -85,8 +87,8 @@ def read_pairs(path, ids, n):
     left, right, *similar = _columns(path, (2, 3), ids, n, known=2)
     if not similar:
         return np.column_stack([left, right]), None
-    wrong = np.flatnonzero(~np.isin(similar[0], ["0", "1"]))
-    require(wrong.size == 0, path, "0 or 1 in its third column", repr(str(similar[0][wrong[0]])) if wrong.size else "",
+    wrong = similar[0][~np.isin(similar[0], ["0", "1"])]
+    require(wrong.size == 0, path, "0 or 1 in its third column", repr(str(*wrong[:1])),
             "Cut a graded similarity at the level from which you call a pair similar")
     return np.column_stack([left, right]), similar[0] == "1"
 
@@ -102,11 +104,9 @@ def read_labels(path, ids, n):
 
 def _columns(path, widths, ids, n, known):
     """The columns of a csv file, the first `known` as rows of the table; a first line of other words is its header."""
-    lines = _try(Path(path), lambda path: list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines())))
-    row_of = {name: row for row, name in enumerate(ids)} if ids is not None else {str(row): row for row in range(n)}
-    lines = [line for line in lines if line]
-    if lines and not any(name in row_of for name in lines[0][:known]):
-        lines = lines[1:]
+    lines = _try(Path(path), _lines, ",")
+    row_of = {name: row for row, name in enumerate(map(str, range(n)) if ids is None else ids)}
+    lines = lines[1:] if lines and not row_of.keys() & lines[0][:known] else lines
     require(lines, path, "a table with at least one line below its header", "none")
     wrong = next((line for line in lines if len(line) != len(lines[0]) or len(line) not in widths), None)
     require(wrong is None, path, f"a csv file of {' or '.join(map(str, widths))} columns", f"the line {wrong}")
@@ -118,17 +118,28 @@ def _columns(path, widths, ids, n, known):
         np.array(column, dtype=str) for column in columns[known:]]
 
 
+def _lines(path, separator, most=None):
+    """The fields of the lines that are not empty, of the first `most` if given."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(islice(filter(None, csv.reader(file, delimiter=separator, quoting=_quoting(separator))), most))
+
+
+def _quoting(separator):
+    return csv.QUOTE_NONE if separator == " " else csv.QUOTE_MINIMAL
+
+
 def _try(path, read, *args):
     """Read, and say in one line what is wrong if that fails."""
     try:
-        require(path.is_file(), path, "a file", "a folder" if path.is_dir() else "nothing of that name")
+        require(path.is_file(), path, "a file", "a folder" if path.is_dir() else "no regular file" if path.exists()
+                else "nothing of that name")
         return read(path, *args)
     except ImportError as error:
         raise ValueError(f"{path} must be readable here; got {error}. pip install {error.name}") from error
     except Exception as error:  # whatever a reader of a broken file comes up with
         if str(error).startswith(f"{path} must be "):
             raise
-        reason = getattr(error, "strerror", None) or (str(error).splitlines() or [""])[0]
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ValueError(
             f"{path} must be a readable file of its kind; got {type(error).__name__}: {reason[:150]}") from error
 
@@ -141,6 +152,9 @@ def _npy(path, id_column):
 
 def _npz(path, id_column):
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        size = sum(entry.file_size for entry in archive.zip.infolist())
+        require(size <= LARGEST_ARCHIVE, path, f"an archive of at most {LARGEST_ARCHIVE:,} bytes unpacked", f"{size:,}",
+                "Save the table as .npy, which is not read into memory")
         held = {name: archive[name] for name in archive.files}
     ids = held.pop(id_column or "ids", None)
     return _only_matrix(path, held), ids
@@ -157,18 +171,26 @@ def _only_matrix(path, arrays):
     return matrices[0]
 
 
-def _csv(path, id_column):
+def _text(path, id_column):
+    """A csv or tsv file with or without a header, or word2vec's text with or without its line of rows and columns."""
     import pandas as pd
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = list(islice(csv.reader(file, delimiter=separator), 2))
-    require(lines, path, "a table", "an empty file")
-    header = any(not is_number(field) for field in lines[0][1:]) or len(lines[0]) == 1 and not is_number(lines[0][0])
+    separator = SEPARATORS.get(path.suffix.lower(), " ")
+    lines = [[field for field in line if field or separator != " "] for line in _lines(path, separator, 2)]
+    require(lines and lines[0], path, "a table", "an empty file")
+    require(separator != " " or len(lines[0]) > 1, path, "word2vec text: a word and its numbers on each line",
+            f"the first line {lines[0]}")
+    counts = separator == " " and len(lines[0]) == 2 and all(field.isdigit() for field in lines[0])
+    header = separator != " " and any(not is_number(field) for field in lines[0][1:] or lines[0])
     first = lines[0][0] if header else 0
-    is_text = not is_number(lines[-1][0]) or header and first.lower() in ID_NAMES
-    ids = id_column if id_column in lines[0] else first if is_text else None
-    frame = pd.read_csv(path, sep=separator, header=0 if header else None, encoding="utf-8-sig", converters={ids: str})
-    return _from_frame(path, frame, id_column if id_column else ids)
+    if id_column is None and (separator == " " or not is_number(lines[-1][0]) or str(first).lower() in ID_NAMES):
+        id_column = first
+    frame = pd.read_csv(path, sep=separator, header=0 if header else None, skiprows=int(counts), encoding="utf-8-sig",
+                        quoting=_quoting(separator), converters={id_column: str})
+    if separator == " ":
+        frame = frame.dropna(axis=1, how="all")  # each line may end with a space
+    require(not counts or [*frame.shape] == [int(lines[0][0]), int(lines[0][1]) + 1], path,
+            f"{' x '.join(lines[0])}, as its first line says", f"{len(frame)} x {frame.shape[1] - 1}")
+    return _from_frame(path, frame, id_column)
 
 
 def _parquet(path, id_column):
@@ -176,19 +198,6 @@ def _parquet(path, id_column):
     frame = pd.read_parquet(path)
     usual = [name for name in frame.columns if str(name).lower() in ID_NAMES]
     return _from_frame(path, frame, id_column or (usual[0] if usual else None))
-
-
-def _word2vec(path, id_column):
-    import pandas as pd
-    with path.open(encoding="utf-8") as file:
-        first = file.readline().split()
-    require(len(first) > 1, path, "word2vec text: a word and its numbers on each line", f"the first line {first}")
-    head = len(first) == 2 and all(field.isdigit() for field in first)
-    frame = pd.read_csv(path, sep=" ", header=None, skiprows=int(head), quoting=csv.QUOTE_NONE, encoding="utf-8",
-                        converters={0: str}).dropna(axis=1, how="all")  # each line may end with a space
-    require(not head or frame.shape == (int(first[0]), int(first[1]) + 1), path,
-            f"{' x '.join(first)}, as its first line says", f"{len(frame)} x {frame.shape[1] - 1}")
-    return _from_frame(path, frame, 0)
 
 
 def _from_frame(path, frame, id_column):
@@ -211,5 +220,5 @@ def is_number(field):
         return False
 
 
-READERS = {".npy": _npy, ".npz": _npz, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet, ".safetensors": _safetensors,
-           ".txt": _word2vec, ".vec": _word2vec}
+READERS = {".npy": _npy, ".npz": _npz, ".csv": _text, ".tsv": _text, ".parquet": _parquet, ".safetensors": _safetensors,
+           ".txt": _text, ".vec": _text}
