@@ -511,7 +511,9 @@ def plant(chapter, folder, only=None):
     claims.check, code = Recorder(), cells(chapter)
     namespace = {"__name__": "__main__", "display": lambda *_: None, "damaged_by_number": damaged_by_number}
     library, apart, spent = first_use(code), elsewhere(code), 0
-    for position, (_, source) in enumerate(code):
+    for position, (index, source) in enumerate(code):
+        if only is not None and index > max(int(name.rsplit("-", 2)[1]) for name in only):
+            break
         rest = [code[n] for n in takewhile(lambda n: n not in apart, range(position, len(code)))]
         if rest:
             found = plant_in_cell(chapter, position, code, rest, namespace, library.get(position, []), folder, only,
