@@ -37,6 +37,7 @@ import sys
 import time
 import tomllib
 import warnings
+import zlib
 from collections import Counter
 from functools import partial
 from itertools import chain, takewhile, zip_longest
@@ -373,8 +374,8 @@ def mistakes_of(position, code, library, namespace):
     In a cell with a check they are all that there are, in random order, the kinds by turns; who makes them stops at
     enough. In another, a few edits of functions that are called there first, and one of the cell's own code.
     """
-    index, source = code[position]
-    rng = np.random.default_rng([index, len(code)])
+    source = code[position][1]
+    rng = np.random.default_rng(zlib.crc32(source.encode()))  # the same wherever the cell stands
     own = [("code", what, partial(_code, new)) for what, new in code_mistakes(source)]
     if not checked(source):
         edits = _edits(library)
