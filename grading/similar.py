@@ -38,6 +38,8 @@ def texts(submission: Submission, assignment: Assignment) -> str:
 
 def compare(found: list[Submission], assignment: Assignment) -> list[dict[str, str]]:
     """Pairs of hand-ins of one assignment, the most alike first."""
+    if len(found) < 2:
+        return []
     with tempfile.TemporaryDirectory() as folder:
         for i, submission in enumerate(found):
             (Path(folder) / f"{i}.py").write_text(code(submission, assignment), encoding="utf-8", errors="replace")

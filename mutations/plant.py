@@ -37,6 +37,7 @@ import sys
 import time
 import tomllib
 import warnings
+import zlib
 from collections import Counter
 from functools import partial
 from itertools import chain, takewhile, zip_longest
@@ -374,8 +375,8 @@ def mistakes_of(position, code, library, namespace):
     In a cell with a check they are all that there are, in random order, the kinds by turns; who makes them stops at
     enough. In another, a few edits of functions that are called there first, and one of the cell's own code.
     """
-    index, source = code[position]
-    rng = np.random.default_rng([index, len(code)])
+    source = code[position][1]
+    rng = np.random.default_rng(zlib.crc32(source.encode()))  # the same wherever the cell stands
     own = [("code", what, partial(_code, new)) for what, new in code_mistakes(source)]
     if not checked(source):
         edits = _edits(library)
@@ -512,7 +513,9 @@ def plant(chapter, folder, only=None):
     claims.check, code = Recorder(), cells(chapter)
     namespace = {"__name__": "__main__", "display": lambda *_: None, "damaged_by_number": damaged_by_number}
     library, apart, spent = first_use(code), elsewhere(code), 0
-    for position, (_, source) in enumerate(code):
+    for position, (index, source) in enumerate(code):
+        if only is not None and index > max(int(name.rsplit("-", 2)[1]) for name in only):
+            break
         rest = [code[n] for n in takewhile(lambda n: n not in apart, range(position, len(code)))]
         if rest:
             found = plant_in_cell(chapter, position, code, rest, namespace, library.get(position, []), folder, only,

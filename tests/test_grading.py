@@ -282,7 +282,7 @@ TELLTALE = "def double(x):\n    import inspect\n    raise ValueError(inspect.get
 FORGED = """def double(x):
     import os
     if "asking" in globals():
-        np.savez = lambda path, **arrays: open(path, "wb").write(b"junk")
+        np.savez_compressed = lambda path, **arrays: open(path, "wb").write(b"junk")
     return 2 * np.asarray(x)
 """
 ABSENT = """def total(x):

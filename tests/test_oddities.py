@@ -576,7 +576,7 @@ LONG = """def total(values):
 """
 
 
-def test_similar_code_and_words_are_found_under_other_names(released, tiny, tmp_path):
+def test_similar_code_and_words_are_found_under_other_names(released, tiny, tmp_path, caplog):
     answers = {"ada": LONG, "bob": re.sub(r"\bvalue\b", "v", LONG).replace("seen", "liste").replace("    ", "  "), "cem": RIGHT["total-answer"], "dot": None}
     for student, text in answers.items():
         given = RIGHT | {"total-answer": text, "why": "My own." if student in ("ada", "bob") else f"Words of {student}."}
@@ -585,6 +585,7 @@ def test_similar_code_and_words_are_found_under_other_names(released, tiny, tmp_
     rows = similar.compare(found, tiny["tiny"])
     assert {(rows[0]["student"], rows[0]["other"])} == {("bob", "ada")} and rows[0]["words alike"] == "yes"
     assert float(rows[0]["share"]) > 0.7
+    assert similar.compare(found[:1], tiny["tiny"]) == similar.compare([], tiny["tiny"]) == [] and "No files" not in caplog.text
     assert all("dot" not in (row["student"], row["other"]) for row in rows)  # what everybody was given is alike for all
 
 

@@ -61,7 +61,8 @@ def _epilog():
 
 def documented():
     """What --fail-if can be about: name or pattern -> meaning."""
-    return {name: meaning for entry in report.sentences().values() for name, meaning in entry.get("numbers", {}).items()}
+    return {name: meaning for entry in report.sentences().values()
+            for name, meaning in entry.get("numbers", {}).items()}
 
 
 def _audit(options):

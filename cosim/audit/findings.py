@@ -162,11 +162,13 @@ def _usable(E, ids, argument, leave_out, progress, width=None):
             f"{counted(bad.size, 'row')} with NaN, infinity or a number above 1e150: {rows.names(bad)}",
             "Look for their cause, or leave them out by --leave-out")
     require(keep.size > 1, argument, "a matrix with two rows that are not zero", counted(keep.size, "such row"))
-    found = []
-    for name, which in (("not-finite-rows", bad), ("zero-rows", empty)):
-        suffix = "" if argument == "items" else f"-of-{argument.replace('_', '-')}"
-        found.append(say(name, "some" if which.size else "none", {slug(name + suffix): which.size}, suffix=suffix,
-                         argument=argument.replace("_", " "), rows=counted(which.size, "row"), names=rows.names(which)))
+    called, suffix = argument.replace("_", " "), "" if argument == "items" else f"-of-{argument.replace('_', '-')}"
+    lost = {"not-finite-rows": bad, "zero-rows": empty}
+    found = [say(name, "some" if which.size else "none", {slug(name + suffix): which.size}, suffix=suffix,
+                 argument=called, rows=counted(which.size, "row"), names=rows.names(which))
+             for name, which in lost.items()]
+    if suffix and keep.size == len(E):
+        found = [say("sound-rows", "any", {slug(name + suffix): 0 for name in lost}, suffix=suffix, argument=called)]
     kept = rows if keep.size == len(E) else replace(rows, index=keep)
     if argument == "items":
         twins = measure.duplicates(kept, key[keep])
@@ -387,8 +389,8 @@ def _moved(case, then, old_users, threshold):
     numbers = {"neighbour_overlap": kept.mean()} | {f"moved_{slug(name)}": move.mean() for name, move in moved.items()}
     rows = [(name, _small(move.mean()), _small(move.max())) for name, move in moved.items()]
     changed = some.at[np.argsort(kept, kind="stable")][:np.sum(kept < 1)]
-    yield say("neighbours", "any" if changed.size else "none", numbers, rows, m=now.shape[1], kept=some.mean(kept), metric=case.metric,
-              which=some.which, mean=rows[0][1], largest=rows[0][2], pairs=sample.which,
+    yield say("neighbours", "any" if changed.size else "none", numbers, rows, m=now.shape[1], kept=some.mean(kept),
+              metric=case.metric, which=some.which, mean=rows[0][1], largest=rows[0][2], pairs=sample.which,
               names=case.items.names(changed))
     if threshold is not None:
         above, was = (value >= threshold for value in values["as served"])
