@@ -14,6 +14,7 @@ from pathlib import Path
 import ledger_pages
 import links
 from cosim_site import GREEK
+from docutils import nodes
 from sphinx_searchlite import ENGINE_DIR, collect_records
 
 SYNONYMS = Path(__file__).with_name("synonyms.toml")
@@ -32,6 +33,9 @@ def collect(app, pagename, templatename, context, doctree):
         return
     if not hasattr(app.env, "search_records"):
         app.env.search_records = {}
+    doctree = doctree.deepcopy()
+    for raw in list(doctree.findall(nodes.raw)):  # tags, and the tables that pandas makes
+        raw.parent.remove(raw)
     records = collect_records(app, pagename, doctree)
     whole = records if len(records) == 1 else records[1:]  # a page that has sections is found through them
     short = ledger_pages.chapters().get(Path(pagename).name)
