@@ -23,7 +23,7 @@ ACCENTS = re.compile(r"\\(?:hat|tilde|bar|mathrm|text|operatorname|left|right|bi
 
 def readable(text):
     """TeX in a text as letters."""
-    text = re.sub(r"<style.*?</style>|</?[a-z][^<>]*(?:>|$)", "", ACCENTS.sub(" ", text), flags=re.DOTALL)  # a last tag may be cut
+    text = re.sub(r"</?[a-z][^<>]*>", "", ACCENTS.sub(" ", text))
     text = re.sub(r"\\([A-Za-z]+) ?", lambda m: GREEK.get(m[1], m[0]), text)
     return " ".join(re.sub(r"[\\{}$&]|align\*", "", text).split())
 

@@ -117,7 +117,6 @@ async function filterLedger(root) {
       : `${found.length} of ${claims.length} claims${found.length > SHOWN ? `; the first ${SHOWN}` : ""}:`;
     list.innerHTML = found.slice(0, SHOWN).map(([name, claim]) =>
       `<li><a href="${new URL(claim.url, bookRoot)}">${name}</a> (${claim.status}): ${claim.text} ${claim.tex}</li>`).join("");
-    observe("#ledger-filter span.math");  // a wide formula is scrolled by keyboard, too
     await typeset(list);
   }
   form.addEventListener("input", show);
