@@ -143,6 +143,10 @@ def looks(browser, url, size, *themes):
     return [{**same, **of_theme} for of_theme in seen]
 
 
+def look(browser, url, size, theme):
+    return looks(browser, url, size, theme)[0]
+
+
 # --- checks: facts -> problems ----------------------------------------------------------------
 
 

@@ -85,7 +85,8 @@ addEventListener("DOMContentLoaded", () => {
       open(link);
     } else if (!box.contains(event.target)) close();
   });
-  addEventListener("scroll", close, {passive: true});
+  // A link that the keyboard reaches scrolls into view by itself.
+  addEventListener("scroll", () => owner?.matches(":focus-visible") ? place() : close(), {passive: true});
 });
 
 // --- the filter: what is chosen stands in the address -------------------------------------------
