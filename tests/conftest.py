@@ -26,5 +26,5 @@ def pytest_terminal_summary(terminalreporter):
             spent[getattr(report, "nodeid", "").partition("::")[0]] += getattr(report, "duration", 0)
     terminalreporter.section("seconds by file")
     for path, seconds in spent.most_common(SHOWN):
-        terminalreporter.line(f"{seconds:7.1f}  {seconds / spent.total():4.0%}  {path}")
+        terminalreporter.line(f"{seconds:7.1f}  {seconds / (spent.total() or 1):4.0%}  {path}")
     terminalreporter.line(f"{spent.total():7.1f}        in all")
