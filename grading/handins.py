@@ -154,16 +154,16 @@ def read_one(student: str, path: Path, member: str, course: dict[str, Assignment
 def read_notebook(submission: Submission) -> NotebookNode:
     """A student's notebook, reduced to what is used of it; ValueError if it is none."""
     data = read_bytes(submission)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
             text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
             raw = json.loads(text)
             nb = nbformat.from_dict(raw) if raw["nbformat"] == 4 else nbformat.reads(text, as_version=4)
-        cells = [copy_cell(cell) for cell in nb.cells]  # not validated: what a converter left out or made wrong is not used
-    except (Exception, RecursionError) as error:
-        raise ValueError(f"it cannot be read as a notebook ({type(error).__name__}); ask for a new file") from None
-    return v4.new_notebook(cells=cells)
+            cells = [copy_cell(cell) for cell in nb.cells]  # not validated: what a converter left out or made wrong is not used
+        except (Exception, RecursionError) as error:
+            raise ValueError(f"it cannot be read as a notebook ({type(error).__name__}); ask for a new file") from None
+        return v4.new_notebook(cells=cells)  # cells of one id get others
 
 
 def read_bytes(submission: Submission) -> bytes:

@@ -17,7 +17,7 @@ from test_site import built  # noqa: F401
 PAGES = ["book/index", "book/two-objectives", "book/first-objective", "book/equations"]
 CHAPTERS = [name for name in PAGES if name != "book/equations"]
 SHEETS = range(25, 61)  # 37 when this was written
-COPIED = ("book", "cosim"), ("_config.yml", "_toc.yml", "pyproject.toml", "README.md", "LICENSE")
+COPIED = ("book", "cosim"), ("_config.yml", "_toc.yml", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE")
 
 
 def run(*command, cwd=ROOT):

@@ -31,7 +31,7 @@ from grading.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 GRADE, TRIAL, RELEASE = (["-m", f"grading.{name}"] for name in ("grade", "trial", "release"))
-LIMITS = ["--cell-seconds", "10", "--seconds", "100", "--memory", "800", "--output", "5"]
+LIMITS = ["--cell-seconds", "10", "--seconds", "100", "--memory", "1000", "--output", "5"]
 
 META = ":nbgrader: {{grade_id: {}, cell_type: code, grade: {}, locked: {}, solution: {}, task: false, schema_version: 3{}}}"
 SETUP = META.format("setup", "false", "true", "false", "")

@@ -21,7 +21,7 @@ import yaml
 from cosim import claims
 
 STATUS = ("holds", "holds under conditions", "goes beyond", "differs from the paper", "not testable")
-PER_PAGE = 50  # claims on one page, so that it stays below 8,000 pixels
+PER_PAGE = 40  # claims on one page, so that it stays below 8,000 pixels
 MISTAKES = "cosim/data/mutations.csv"  # claim, reached, red: how many planted mistakes met it, and turned it red
 ROOT = Path(__file__).parents[2]
 
