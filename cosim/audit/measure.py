@@ -6,6 +6,7 @@ are found block by block against all rows, for a few queries and under all maps 
 
 import mmap
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from .._checks import LARGEST, ZERO_ROW, as_array, require
 from ..gauge import split_product
 from ..remedies import project_back
+from .report import more
 
 BLOCK = 16_384  # rows at a time
 MANY = 100_000  # rows from which neighbours are compared in float32
@@ -21,12 +23,13 @@ EMPTY = 1e-7  # a direction that holds less than this share of the strongest cou
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows `index` of the table E (m, k), None: all of them; their ids, one for each row of E, or None."""
+    """The rows `index` of the table E (m, k), None: all of them; the ids of all rows of E, or None."""
 
     E: np.ndarray
-    index: np.ndarray | None = None
     ids: np.ndarray | None = None
     progress: bool = False
+    index: np.ndarray | None = None
+    lengths: float = np.nan  # the longest divided by the shortest
 
     def __len__(self):
         return len(self.numbers)
@@ -55,11 +58,17 @@ class Rows:
             yield np.arange(start, min(start + BLOCK, len(self))), self.take(slice(start, start + BLOCK))
             release(self.E)
 
+    @cached_property
+    def form(self):
+        """What one pass over the rows finds; a column of ones in front splits the mean off."""
+        blocks = (np.column_stack([np.ones(len(E)), E]) for _, E in self.blocks("reading"))
+        T = triangle(blocks, self.digits)
+        return Form(triangle([T[:, 1:]]), T[1:, 1:], T[0, 1:] / T[0, 0], len(self))
+
     def names(self, positions, most=10):
         """The ids of rows, or their row numbers where there are no ids."""
         rows = [self.numbers[position] for position in positions[:most]]
-        return ", ".join(str(row if self.ids is None else self.ids[row]) for row in rows) + (
-            f" and {len(positions) - most:,} more" if len(positions) > most else "")
+        return ", ".join(str(row if self.ids is None else self.ids[row]) for row in rows) + more(len(positions) - most)
 
 
 def release(E):
@@ -157,12 +166,6 @@ def triangle(blocks, digits=15):
     return R
 
 
-def form(rows, label=None):
-    """One pass over a table; a column of ones in front splits the mean off."""
-    T = triangle((np.column_stack([np.ones(len(E)), E]) for _, E in rows.blocks(label)), rows.digits)
-    return Form(triangle([T[:, 1:]]), T[1:, 1:], T[0, 1:] / T[0, 0], len(rows))
-
-
 def inverse(R):
     """M (k, r) with (E M)^T E M = I where R^T R = E^T E, on the r dimensions that E fills."""
     _, s, Vt = np.linalg.svd(R)
@@ -213,7 +216,7 @@ def nearest(rows, queries, maps, m, itself=None, label="neighbours"):
     """The m rows most similar to each query under each map, and the mean cosine of all pairs of rows.
 
     queries (q, k): rows, not mapped. itself: their positions in the table, where no query is its own neighbour.
-    Returns name -> (positions (q, m), mean); the mean needs no pairs, since the sum of unit rows has it.
+    Returns name -> positions (q, m), and name -> mean, which needs no pairs, since the sum of unit rows has it.
     """
     kind, n = np.float32 if len(rows) > MANY else np.float64, len(rows)
     mapped = {name: map(queries).astype(kind) for name, map in maps.items()}
@@ -228,7 +231,8 @@ def nearest(rows, queries, maps, m, itself=None, label="neighbours"):
             if len(mine):
                 S[mine, itself[mine] - at[0]] = -np.inf
             best[name] = _better(*best[name], S, at)
-    return {name: (best[name][1], float((sums[name] @ sums[name] - n) / (n * (n - 1)))) for name in maps}
+    means = {name: float((total @ total - n) / (n * (n - 1))) for name, total in sums.items()}
+    return {name: position for name, (_, position) in best.items()}, means
 
 
 def _better(value, position, S, at):
@@ -257,12 +261,12 @@ def positions(rows, pairs):
             "row numbers, shape (q, 2)", f"shape {pairs.shape}, dtype {pairs.dtype}")
     require(pairs.min() >= 0 and pairs.max() < n, "pairs", f"row numbers in 0..{n - 1}",
             f"{pairs.min()} to {pairs.max()}")
-    kept = np.asarray(rows.numbers)
-    at = np.minimum(np.searchsorted(kept, pairs), len(kept) - 1)
-    lost = pairs[kept[at] != pairs]
+    at = np.full(n, -1)
+    at[np.asarray(rows.numbers)] = np.arange(len(rows))
+    lost = pairs[at[pairs] < 0]
     require(lost.size == 0, "pairs", "made of rows that have a direction",
             f"rows {lost[:10]}, which are zero or not finite")
-    return at
+    return at[pairs]
 
 
 def overlap(one, other):
