@@ -150,8 +150,10 @@ def _race(preference, cluster, popularity, k_u, rng):
     by_cluster[cluster, np.arange(p)] = popularity
     exact = preference, by_cluster
     preference, by_cluster = preference.astype(np.float32), by_cluster.astype(np.float32)
-    for users in np.array_split(np.argsort(k_u, kind="stable"), min(n, -(-n * p // CHUNK))):
-        k, drawn = k_u[users], rng.standard_exponential((users.size, p))
+    chunks = np.array_split(np.argsort(k_u, kind="stable"), min(n, -(-n * p // CHUNK)))
+    space = np.empty((len(chunks[0]), p))
+    for users in chunks:
+        k, drawn = k_u[users], rng.standard_exponential(out=space[:users.size])
         keys = drawn.astype(np.float32)
         with np.errstate(divide="ignore", over="ignore"):  # rates of 0 never arrive: infinite keys
             keys /= preference[users] @ by_cluster  # p_{u,c_i} p_i; the race needs no normalizing
@@ -168,7 +170,7 @@ def _smallest(keys, k):
     Most keys need not be sorted: of groups of keys, k have their least below a bound, so that k keys are below it.
     """
     n, p = keys.shape
-    size = max(1, p // (2 * k.max()))
+    size = max(1, p // max(2 * k.max(), 100))
     groups = p // size
     bound = _kth(keys[:, :size * groups].reshape(n, size, groups).min(axis=1), k)
     found = np.flatnonzero(keys <= bound)
@@ -179,12 +181,12 @@ def _smallest(keys, k):
         few[inside] = keys.ravel()[found]
         bound = _kth(few, k)
         found = found[(few <= bound)[inside]]
-    return found % p if found.size == k.sum() and bound.max() < FAR else None
+    return found.astype(np.int32) % p if found.size == k.sum() and bound.max() < FAR else None
 
 
 def _kth(keys, k):
     """What the k[u] smallest keys of row u, and those close to them, do not exceed."""
-    return CLOSE * np.partition(keys, np.unique(k) - 1, axis=1)[np.arange(len(k)), k - 1, None]
+    return CLOSE * np.sort(keys, axis=1)[np.arange(len(k)), k - 1, None]
 
 
 def _smallest_exactly(keys, k):

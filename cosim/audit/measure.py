@@ -17,6 +17,7 @@ from ..remedies import project_back
 from .report import more
 
 BLOCK = 16_384  # rows at a time
+SCATTERED = 1_024  # the same where they do not follow each other: each brings 64 kB of a mapped file into memory
 MANY = 100_000  # rows from which neighbours are compared in float32
 EMPTY = 1e-7  # a direction that holds less than this share of the strongest counts as empty
 
@@ -45,18 +46,20 @@ class Rows:
         return np.finfo(self.E.dtype).precision if self.E.dtype.kind == "f" else 15
 
     def take(self, positions):
-        """Some of the rows, as float64."""
-        return self.E[positions if self.index is None else self.index[positions]].astype(np.float64)
+        """Some of the rows, as float64; gives the pages of a mapped file back."""
+        found = self.E[positions if self.index is None else self.index[positions]].astype(np.float64)
+        if isinstance(getattr(self.E, "_mmap", None), mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            self.E._mmap.madvise(mmap.MADV_DONTNEED)
+        return found
 
     def blocks(self, label=None):
-        """(positions, rows as float64), block by block, with a progress bar if there is a label; gives pages back."""
+        """(positions, rows as float64), block by block, with a progress bar if there is a label."""
         starts = range(0, len(self), BLOCK)
         if label and self.progress:
             from tqdm import tqdm
             starts = tqdm(starts, label, leave=False, unit=" blocks")
         for start in starts:
             yield np.arange(start, min(start + BLOCK, len(self))), self.take(slice(start, start + BLOCK))
-            release(self.E)
 
     @cached_property
     def form(self):
@@ -71,15 +74,9 @@ class Rows:
         return ", ".join(str(row if self.ids is None else self.ids[row]) for row in rows) + more(len(positions) - most)
 
 
-def release(E):
-    """Give the pages of a mapped file back; it is read again when it is needed again."""
-    if isinstance(getattr(E, "_mmap", None), mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        E._mmap.madvise(mmap.MADV_DONTNEED)
-
-
 def parts(array):
-    """An array in blocks of rows."""
-    return [array[start:start + BLOCK] for start in range(0, len(array), BLOCK)]
+    """An array in parts of rows that do not follow each other."""
+    return [array[start:start + SCATTERED] for start in range(0, len(array), SCATTERED)]
 
 
 class Form(NamedTuple):
@@ -247,11 +244,10 @@ def _better(value, position, S, at):
 
 def pair_values(rows, pairs, map):
     """Similarity of every pair (m, 2) under a map; rows of a small table are mapped once, not for each pair."""
-    mapped = map(rows.take(slice(None))) if len(rows) <= BLOCK else None
-    found = [map.of_pairs(*(map(rows.take(side)) if mapped is None else mapped[side] for side in part.T))
-             for part in parts(pairs)]
-    release(rows.E)
-    return np.concatenate(found)
+    if len(rows) <= BLOCK:
+        E = map(rows.take(slice(None)))
+        return np.concatenate([map.of_pairs(*E[part.T]) for part in parts(pairs)])
+    return np.concatenate([map.of_pairs(*(map(rows.take(side)) for side in part.T)) for part in parts(pairs)])
 
 
 def positions(rows, pairs):
