@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 BOOK = Path(__file__).parents[1] / "book"
 MEMORY, FIRST, LONG = 700, 3.0, 3.0  # MB, s, s
 USED = ("import resource as _r; _r = _r.getrusage(_r.RUSAGE_SELF); "
-        "print(_r.ru_maxrss // 1024, round(_r.ru_utime + _r.ru_stime, 1))")
+        "print(f'{_r.ru_maxrss // 1024} {_r.ru_utime + _r.ru_stime:.1f}')")  # in one piece, or a slow kernel sends it in several
 
 
 def measured(stem):
