@@ -4,8 +4,8 @@
     python benchmarks/chapters.py films      those named
 
 Memory is the peak resident memory of the kernel, in MB; Binder gives 1 GB to everything that it runs. Time is processor
-time of the kernel, in seconds, its own start included, so that a busy machine measures the same. Below the table stand the cells of more
-than 3 s. It ends with an error above a bar.
+time of the kernel, in seconds, its own start included, so that a busy machine measures the same. The cells of more than 3 s are
+named apart from the table. It ends with an error above a bar.
 Linux only (ru_maxrss is in kB there).
 """
 
@@ -32,15 +32,15 @@ def measured(stem):
     return int(used[-1][0]), {i: float(seconds) for i, (_, seconds) in zip(code, used)}
 
 
-above, long = [], []
+above = []
 print("| chapter | peak, MB | first cell, s | whole, s |\n|---|---|---|---|", flush=True)
 for stem in sys.argv[1:] or sorted(path.stem for path in BOOK.glob("*.ipynb")):
     peak, passed = measured(stem)
-    ready, *_, whole = *passed.values(), max(passed.values())
+    ready, whole = min(passed.values()), max(passed.values())
     print(f"| {stem} | {peak} | {ready} | {whole} |", flush=True)
     above += [stem] * (peak > MEMORY or ready > FIRST)
-    long += [f"{stem}, cell {i}: {now - before:.1f} s" for before, (i, now) in zip([0, *passed.values()], passed.items())
-             if now - before > LONG]
-print(*long, sep="\n")
+    for before, (i, now) in zip([0, *passed.values()], passed.items()):
+        if now - before > LONG:
+            print(f"{stem}, cell {i}: {now - before:.1f} s", file=sys.stderr, flush=True)
 if above:
     sys.exit(f"above {MEMORY} MB, or {FIRST} s until the first cell is done: {', '.join(above)}")
