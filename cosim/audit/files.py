@@ -106,8 +106,7 @@ def _columns(path, widths, ids, n, known):
     """The columns of a csv file, the first `known` as rows of the table; a first line of other words is its header."""
     frame = _try(Path(path), _strings)
     require(frame.shape[1] in widths, path, f"a csv file of {' or '.join(map(str, widths))} columns", frame.shape[1])
-    row_of = dict(zip(map(str, range(n)) if ids is None else ids, range(n)))
-    at = frame.iloc[:, :known].apply(lambda column: column.map(row_of)).fillna(-1).to_numpy(int)
+    at = _rows_of(frame.iloc[:, :known], map(str, range(n)) if ids is None else ids)
     header = int((at[0] < 0).all())
     frame, at = frame[header:], at[header:]
     require(len(at), path, "a table with at least one line below its header", "none")
@@ -120,6 +119,13 @@ def _columns(path, widths, ids, n, known):
 def _strings(path):
     import pandas as pd
     return pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+
+
+def _rows_of(frame, ids):
+    """Rows of the table that have these ids; -1 where none has."""
+    import pandas as pd
+    names = pd.Index(ids)
+    return np.column_stack([names.get_indexer(frame[column]) for column in frame])
 
 
 def _try(path, read, *args):
