@@ -137,12 +137,17 @@ def check_spectrum(spec):
     return sigma, V
 
 
+def check_width(E, F, argument="E and F"):
+    """Both have as many columns."""
+    require(E.shape[1] == F.shape[1], argument, "of one width", f"widths {E.shape[1]} and {F.shape[1]}")
+
+
 def check_factors(factors, rows=None):
     """Return A and B as finite matrices of one width, and of `rows` rows each where that is given."""
     require(isinstance(factors, (tuple, list)) and len(factors) == 2, "factors", "a pair (A, B)",
             type(factors).__name__)
     A, B = check_dense(factors[0], "A"), check_dense(factors[1], "B")
-    require(A.shape[1] == B.shape[1], "A and B", "of one width", f"{A.shape} and {B.shape}")
+    check_width(A, B, "A and B")
     require(rows in (None, len(A)) and rows in (None, len(B)), "A and B",
             f"matrices of {rows} rows, one per column of X", f"{len(A)} and {len(B)} rows")
     return A, B

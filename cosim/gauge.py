@@ -7,7 +7,8 @@ ends at the same place, up to a rotation, which no cosine sees.
 
 import numpy as np
 
-from ._checks import CONSTANT, check_dense, check_directions, check_number, check_vector, real_array, require
+from ._checks import (CONSTANT, check_dense, check_directions, check_number, check_vector, check_width, real_array,
+                      require)
 
 
 def split_product(E, F, power: float):
@@ -56,8 +57,7 @@ def split_product(E, F, power: float):
            [5., 0.]])
     """
     E, F = check_dense(E, "E"), check_dense(F, "F")
-    require(E.shape[1] == F.shape[1], "E and F", "of one width",
-            f"widths {E.shape[1]} and {F.shape[1]}")
+    check_width(E, F)
     check_number(power, "power")
     OE, RE = np.linalg.qr(E)
     OF, RF = np.linalg.qr(F)
@@ -197,8 +197,7 @@ def flip_threshold(E, F=None):
     """
     E = _scaled_rows(E, "E")
     F = E if F is None else _scaled_rows(F, "F")
-    require(E.shape[1] == F.shape[1], "E and F", "of one width",
-            f"widths {E.shape[1]} and {F.shape[1]}")
+    check_width(E, F)
     parts = np.hstack([np.maximum(E, 0), np.maximum(-E, 0)])
     plus = parts @ np.hstack([np.maximum(F, 0), np.maximum(-F, 0)]).T
     minus = parts @ np.hstack([np.maximum(-F, 0), np.maximum(F, 0)]).T

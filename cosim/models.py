@@ -115,8 +115,7 @@ def spectrum(X, k: int | None = None) -> Spectrum:
     if n < p:  # V held U so far, and v_i = X^T u_i / sigma_i; what is lost of right angles is put back
         V = X.T @ (V / np.sqrt(squares[:k]))
         V = V @ np.linalg.inv(np.linalg.cholesky(V.T @ V)).T
-    size = np.ascontiguousarray(np.abs(V).T)
-    first = (size > (1 - SAME) * size.max(axis=1, keepdims=True)).argmax(axis=1)
+    first = [(size > (1 - SAME) * size.max()).argmax() for size in map(np.abs, V.T)]
     V *= np.sign(V[first, np.arange(k)])
     return Spectrum(np.sqrt(squares[:k]), V)
 

@@ -8,7 +8,7 @@ Two things can be wrong with a cosine of embeddings, and a remedy cures one or t
 import numpy as np
 from scipy import sparse
 
-from ._checks import CONSTANT, ZERO_ROW, check_factors, check_int, check_matrix, check_number, require
+from ._checks import CONSTANT, ZERO_ROW, check_factors, check_int, check_matrix, check_number, check_width, require
 
 
 def project_back(E, F):
@@ -53,8 +53,7 @@ def project_back(E, F):
            [18., 10.]])
     """
     E, F = check_matrix(E, "E"), check_matrix(F, "F")
-    require(E.shape[1] == F.shape[1], "E and F", "of one width",
-            f"widths {E.shape[1]} and {F.shape[1]}")
+    check_width(E, F)
     F = F.toarray() if sparse.issparse(F) else F
     return E @ np.linalg.qr(F, mode="r").T
 

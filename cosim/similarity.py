@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ._checks import TIE_DECIMALS, check_directions, check_int, check_matrix, require
+from ._checks import TIE_DECIMALS, check_directions, check_int, check_matrix, check_width, require
 
 # Cosines that are held at one time: 20 MB in float32; but never fewer rows, or every row would cost a pass over F.
 BLOCK = 5_000_000
@@ -151,8 +151,7 @@ def _cosines(E, F, i, j, S, error):
 def _unit_pair(E, F):
     E = _unit_rows(E, "E")
     F = E if F is None else _unit_rows(F, "F")
-    require(E.shape[1] == F.shape[1], "E and F", "of one width",
-            f"widths {E.shape[1]} and {F.shape[1]}")
+    check_width(E, F)
     return E, F
 
 

@@ -7,8 +7,12 @@ from scipy import sparse
 
 from ._checks import check_int, check_number, check_rng, check_vector, require
 
-# Keys that are drawn at once: 2 million float64 keep a chunk of the race at 16 MB.
-CHUNK = 2_000_000
+# Keys that are drawn at once: few enough for a cache of 2 MB.
+CHUNK = 100_000
+
+# Two keys in float32 are told apart if their ratio is above CLOSE: five roundings each, of 2^-24 at most. Beyond FAR the
+# rate of a key may be so small that float32 has no full precision for it.
+CLOSE, FAR = 1 + 1e-6, 1e20
 
 
 class Clicks(NamedTuple):
@@ -137,33 +141,57 @@ def _draw_exponents(n_clusters, exponent_range, exponents, rng):
 def _race(preference, cluster, popularity, k_u, rng):
     """Each user's k_u first arrivals of an exponential race with rates p_ui, as 0/1 rows.
 
-    Users with the same k_u share one partial sort.
+    Users come by rising k_u. The race is run in float32, and in float64 where that cannot tell who is among the first.
     """
     n, p = len(k_u), len(cluster)
-    items = np.empty(k_u.sum(), dtype=np.int32)
     start = np.concatenate([[0], np.cumsum(k_u)])
+    items = np.empty(start[-1], dtype=np.int32)
     by_cluster = np.zeros((preference.shape[1], p))
     by_cluster[cluster, np.arange(p)] = popularity
-    for k in np.unique(k_u):
-        same_k = np.flatnonzero(k_u == k)
-        for users in np.array_split(same_k, -(-same_k.size * p // CHUNK)):
-            keys = rng.standard_exponential((users.size, p))
-            with np.errstate(divide="ignore", over="ignore"):  # rates of 0 never arrive: infinite keys
-                keys /= preference[users] @ by_cluster  # p_{u,c_i} p_i; the race needs no normalizing
-            items[start[users][:, None] + np.arange(k)] = _smallest(keys, k)
+    exact = preference, by_cluster
+    preference, by_cluster = preference.astype(np.float32), by_cluster.astype(np.float32)
+    chunks = np.array_split(np.argsort(k_u, kind="stable"), min(n, -(-n * p // CHUNK)))
+    space = np.empty((len(chunks[0]), p))
+    for users in chunks:
+        k, drawn = k_u[users], rng.standard_exponential(out=space[:users.size])
+        keys = drawn.astype(np.float32)
+        with np.errstate(divide="ignore", over="ignore"):  # rates of 0 never arrive: infinite keys
+            keys /= preference[users] @ by_cluster  # p_{u,c_i} p_i; the race needs no normalizing
+            found = _smallest(keys, k)
+            if found is None:
+                found = _smallest_exactly(drawn / (exact[0][users] @ exact[1]), k)
+        items[np.repeat(start[users + 1] - np.cumsum(k), k) + np.arange(k.sum())] = found
     return sparse.csr_array((np.ones(items.size), items, start), shape=(n, p))
 
 
 def _smallest(keys, k):
-    """Columns of the k smallest keys of every row, ascending: by a float32 copy, and where it ties, by the keys."""
+    """Columns of the k[u] smallest keys of every row u, ascending, row after row; None where that is not certain.
+
+    Most keys need not be sorted: of groups of keys, k have their least below a bound, so that k keys are below it.
+    """
     n, p = keys.shape
-    with np.errstate(over="ignore"):
-        rough = keys.astype(np.float32)
-    cut = np.partition(rough, k - 1, axis=1)[:, k - 1]
-    chosen = rough <= cut[:, None]  # k in a row, or more where float32 ties
-    if np.isfinite(cut).all() and np.count_nonzero(chosen) == n * k:
-        return (np.flatnonzero(chosen) % p).reshape(n, k)
-    first = np.argpartition(keys, k - 1, axis=1)[:, :k]  # the last of them arrives last
-    require(np.isfinite(keys[np.arange(n), first[:, -1]]).all(), "max_items",
-            "at most the number of items that a user can choose", k, "Raise concentration or lower max_items")
-    return np.sort(first, axis=1)
+    size = max(1, p // max(2 * k.max(), 100))
+    groups = p // size
+    bound = _kth(keys[:, :size * groups].reshape(n, size, groups).min(axis=1), k)
+    found = np.flatnonzero(keys <= bound)
+    if size > 1:
+        count = np.bincount(found // p, minlength=n)
+        inside = np.arange(count.max()) < count[:, None]
+        few = np.full(inside.shape, np.inf, dtype=keys.dtype)
+        few[inside] = keys.ravel()[found]
+        bound = _kth(few, k)
+        found = found[(few <= bound)[inside]]
+    return found.astype(np.int32) % p if found.size == k.sum() and bound.max() < FAR else None
+
+
+def _kth(keys, k):
+    """What the k[u] smallest keys of row u, and those close to them, do not exceed."""
+    return CLOSE * np.sort(keys, axis=1)[np.arange(len(k)), k - 1, None]
+
+
+def _smallest_exactly(keys, k):
+    first = [np.argpartition(row, m - 1)[:m] for row, m in zip(keys, k)]  # the last of them arrives last
+    for row, columns in zip(keys, first):
+        require(np.isfinite(row[columns[-1]]), "max_items", "at most the number of items that a user can choose",
+                len(columns), "Raise concentration or lower max_items")
+    return np.concatenate([np.sort(columns) for columns in first])

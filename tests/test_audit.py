@@ -77,7 +77,7 @@ def brute_overlap(S, T, m=10):
 
 def test_conventions_are_those_of_gauge(model):
     P, Q, _ = model
-    maps = measure.conventions(measure.form(measure.Rows(Q)), measure.form(measure.Rows(P)))
+    maps = measure.conventions(measure.Rows(Q).form, measure.Rows(P).form)
     centred = Q - Q.mean(axis=0)
     expected = {"as served": Q, "unit variance": gauge.unit_variance(Q), "orthonormal": np.linalg.svd(Q, full_matrices=False)[0],
                 "centred": centred, "centred, whitened": gauge.whiten(Q), "balanced": gauge.split_product(P, Q, 0.5)[1],
@@ -85,7 +85,7 @@ def test_conventions_are_those_of_gauge(model):
     assert list(maps) == list(expected)
     for name, table in expected.items():
         np.testing.assert_allclose(maps[name](Q) @ maps[name](Q).T, cosim.cosine_similarity(table), atol=1e-10, err_msg=name)
-        after = measure.form_after(measure.form(measure.Rows(Q)), maps[name])
+        after = measure.form_after(measure.Rows(Q).form, maps[name])
         unscaled = (Q - maps[name].shift) @ maps[name].M
         np.testing.assert_allclose(after.T @ after, unscaled.T @ unscaled, rtol=1e-9, atol=1e-9, err_msg=name)
 
@@ -93,7 +93,7 @@ def test_conventions_are_those_of_gauge(model):
 @pytest.mark.parametrize("kind, error", [(np.float16, 1e-7), (np.float32, 1e-7), (np.float64, 1e-13)])
 def test_the_triangle_has_the_digits_of_the_table(kind, error):
     E = (np.random.default_rng(0).normal(size=(500, K)) * np.geomspace(1, 1e-4, K) + 1).astype(kind)
-    form = measure.form(measure.Rows(E))
+    form = measure.Rows(E).form
     centred = E.astype(float) - E.astype(float).mean(axis=0)
     for R, table in ((form.R, E.astype(float)), (form.R_centred, centred)):
         s = np.linalg.svd(table, compute_uv=False)
@@ -219,10 +219,11 @@ def test_neighbours_are_those_of_similarity(model, monkeypatch, block):
     monkeypatch.setattr(measure, "BLOCK", block)
     queries = np.array([0, 5, 50, 299])
     plain = measure.Map(np.zeros(K), np.eye(K))
-    found, mean = measure.nearest(measure.Rows(Q), Q[queries], {"": plain}, 10, queries)[""]
-    np.testing.assert_array_equal(found, cosim.nearest(Q, 10).index[queries])
-    users, _ = measure.nearest(measure.Rows(Q), P, {"": plain}, 10, None)[""]
-    np.testing.assert_array_equal(users, cosim.nearest(P, 10, Q).index)
+    found, means = measure.nearest(measure.Rows(Q), Q[queries], {"": plain}, 10, queries)
+    np.testing.assert_array_equal(found[""], cosim.nearest(Q, 10).index[queries])
+    assert means[""] == pytest.approx(all_pairs(Q).mean(), abs=1e-12)
+    users, _ = measure.nearest(measure.Rows(Q), P, {"": plain}, 10, None)
+    np.testing.assert_array_equal(users[""], cosim.nearest(P, 10, Q).index)
 
 
 # --- what is invariant and what is not ----------------------------------------------------------

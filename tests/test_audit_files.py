@@ -229,7 +229,7 @@ def test_ids_that_hold_lines_or_html_are_ids(tmp_path, capsys):
 
 GOOD = {"q.npy": npy(E), "zero.npy": npy(np.vstack([E[:4], 0 * E[:1]])), "p.npy": npy(E[:4]), "p2.npy": npy(E[:3]), "wide.npy": npy(np.ones((4, 5))), "short.npy": npy(E[:4]), "ids.txt": "\n".join("abcde"), "few.txt": "a\nb\n",
         "twice.txt": "a\na\nb\nc\nd\n", "latin.txt": "\xe4\nb\nc\nd\ne".encode("latin-1"), "pairs.csv": "0,1\n2,3\n", "unknown.csv": "0,1\n2,77\n", "graded.csv": "0,1,0.5\n2,3,1\n",
-        "wide.csv": "0,1,1,1\n", "ragged.csv": "0,1\n2\n", "empty.csv": "", "head.csv": "left,right\n", "one-sided.csv": "0,1,1\n2,3,1\n", "labels.csv": "0,x\n1,x\n2,y\n",
+        "wide.csv": "0,1,1,1\n", "ragged.csv": "0,1\n2\n", "longer.csv": "0,1\n2,3,1\n", "empty.csv": "", "head.csv": "left,right\n", "one-sided.csv": "0,1,1\n2,3,1\n", "labels.csv": "0,x\n1,x\n2,y\n",
         "known.csv": "0,1,1\n2,3,0\n", "nan.csv": "0,x\n1,nan\n2,x\n3,nan\n", "utf-16.csv": "0,x\n1,x\n2,y\n".encode("utf-16"), "same-row.csv": "0,4\n",
         "labels-twice.csv": "0,x\n0,y\n", "one-label.csv": "0,x\n1,x\n", "csv-with-id.csv": "id,x\na,1\nb,2\n"}
 
@@ -242,7 +242,8 @@ GOOD = {"q.npy": npy(E), "zero.npy": npy(np.vstack([E[:4], 0 * E[:1]])), "p.npy"
     ("q.npy --ids few.txt", "few.txt must be one id for each of the 5 rows of q.npy; got 2 ids"), ("q.npy --ids twice.txt", "twice.txt must be free of ids that stand twice; got 'a' in rows [0 1]"),
     ("q.npy --ids latin.txt", "latin.txt must be a readable file"), ("csv-with-id.csv --id-column nr", "a table with a column 'nr'; got ['id', 'x']"),
     ("q.npy --pairs unknown.csv", "unknown.csv must be made of ids of the table; got '77'"), ("q.npy --pairs graded.csv", "0 or 1 in its third column; got '0.5'"),
-    ("q.npy --pairs wide.csv", "a csv file of 2 or 3 columns; got the line"), ("q.npy --pairs ragged.csv", "a csv file of 2 or 3 columns"), ("q.npy --pairs empty.csv", "at least one line"),
+    ("q.npy --pairs wide.csv", "a csv file of 2 or 3 columns; got 4"), ("q.npy --pairs ragged.csv", "ragged.csv must be made of ids of the table; got ''"), ("q.npy --pairs longer.csv", "longer.csv must be a readable file of its kind; got ParserError"),
+    ("q.npy --pairs empty.csv", "empty.csv must be a readable file of its kind; got EmptyDataError"),
     ("q.npy --pairs head.csv", "at least one line below its header"), ("q.npy --pairs one-sided.csv", "similar must be true for some pairs and false for others; got 2 of 2 true"),
     ("q.npy --labels labels-twice.csv", "ids that stand twice"), ("q.npy --labels one-label.csv", "labels must be at least two"), ("q.npy --labels graded.csv", "a csv file of 2 columns"),
     ("q.npy --pairs folder.npy", "folder.npy must be a file; got a folder"),

@@ -17,7 +17,7 @@ MISTAKES = [
     ("measure.interval", "z + np.log(kappa)", "z + kappa", numbers.test_the_interval_is_what_maps_reach, {"c": 0.2, "kappa": 2}),
     ("measure.interval", "z - np.log(kappa)", "z - np.log(kappa) / 2", numbers.test_the_interval_is_what_maps_reach, {"c": 0.2, "kappa": 2}),
     ("measure.sign_price", "np.arctanh(np.minimum", "2 * np.arctanh(np.minimum", numbers.test_numbers_of_one_table, {}),
-    ("findings._turns", "price < kappa", "price > kappa", numbers.test_numbers_of_one_table, {}),
+    ("findings._turns", "measure.sign_price(cosines) < kappa", "measure.sign_price(cosines) > kappa", numbers.test_numbers_of_one_table, {}),
     ("findings._one_map", "bound=np.log(kappa)", "bound=np.log(kappa) / 2", numbers.test_any_matrix_is_found_with_its_kappa_and_its_bound, {}),
     ("findings._listed", "flip_threshold(case.items.take([i]), case.items.take([j]))", "flip_threshold(case.items.take([i]), case.items.take([i]))", numbers.test_listed_pairs, {}),
     ("measure.Map.of_pairs", "-((E - F)**2)", "((E - F)**2)", numbers.test_similarities_of_pairs_are_those_of_the_metric, {"metric": "l2", "values": None}),
@@ -35,8 +35,8 @@ MISTAKES = [
     ("measure.conventions", '"centred, projected back": Map(items.mean, back)', '"centred, projected back": Map(plain, back)', numbers.test_conventions_are_those_of_gauge, {}),
     ("measure.conventions", "inverse(items.R_centred)", "inverse(items.R)", numbers.test_conventions_are_those_of_gauge, {}),
     ("measure.conventions", "np.diag(weight)", "np.diag(deviation)", numbers.test_conventions_are_those_of_gauge, {}),
-    ("measure.form", "T[0, 1:] / T[0, 0]", "T[0, 1:]", numbers.test_conventions_are_those_of_gauge, {}),
-    ("measure.nearest", "sums[name] @ sums[name] - n", "sums[name] @ sums[name] + n", numbers.test_numbers_of_one_table, {}),
+    ("measure.Rows.form", "T[0, 1:] / T[0, 0]", "T[0, 1:]", numbers.test_conventions_are_those_of_gauge, {}),
+    ("measure.nearest", "total @ total - n", "total @ total + n", numbers.test_numbers_of_one_table, {}),
     ("measure.nearest", "S[mine, itself[mine] - at[0]] = -np.inf", "S[mine, itself[mine] - at[0]] = np.inf", numbers.test_neighbours_are_those_of_similarity, {"block": 100}),
     ("measure._better", "S > value[:, -1:]", "S > value[:, :1]", numbers.test_neighbours_are_those_of_similarity, {"block": 7}),
     ("measure.overlap", "(one[:, :, None] == other[:, None, :]).any(axis=2)", "(one == other)", numbers.test_numbers_of_one_table, {}),
@@ -54,11 +54,11 @@ MISTAKES = [
     ("findings._matched", "before[j[np.argsort(i)]]", "before[np.sort(j)]", numbers.test_versions_are_matched_by_ids, {}),
     ("findings._matched", "np.intersect1d(new, before)", "new[:min(len(new), len(before))]", numbers.test_users_are_matched_row_by_row_whichever_are_zero, {}),
     ("findings._one_map", "s[0] / s[-1] if", "s[0] * s[-1] if", numbers.test_scalings_of_one_model_have_equal_predictions_and_their_kappa, {"seed": 0}),
-    ("findings._one_map", "<= tolerance * s[0] else", "<= 10 * s[0] else", numbers.test_any_matrix_is_found_with_its_kappa_and_its_bound, {}),
+    ("findings._one_map", "<= tolerance * s[0]}", "<= 10 * s[0]}", numbers.test_any_matrix_is_found_with_its_kappa_and_its_bound, {}),
     ("findings._one_map", "UNRELATED * left", "2", numbers.test_an_unrelated_retraining_is_named, {}),
-    ("findings._one_map", '"open" if n <= k else ', "", numbers.test_where_any_two_tables_fit_no_map_is_claimed, {}),
+    ("findings._one_map", '"open": n <= k, ', "", numbers.test_where_any_two_tables_fit_no_map_is_claimed, {}),
     ("findings._predictions", "plain.max() <= tolerance", "np.median(plain) <= tolerance", numbers.test_negated_short_rows_are_named, {"scaled": True}),
-    ("findings._moved", "measure.conventions(measure.form(then)", "measure.conventions(measure.form(case.items)", numbers.test_scalings_of_one_model_have_equal_predictions_and_their_kappa, {"seed": 0}),
+    ("findings._moved", "side.maps[name]) for side", "case.maps[name]) for side", numbers.test_scalings_of_one_model_have_equal_predictions_and_their_kappa, {"seed": 0}),
     ("findings._moved", "value >= threshold", "value > -threshold", numbers.test_a_threshold_of_yesterday, {}),
     # known pairs
     ("known.auc", "np.cumsum(no) - no / 2", "np.cumsum(no)", numbers.test_ties_count_half, {}),
@@ -83,7 +83,12 @@ def edited(function, old, new):
     tree = ast.parse(source.replace(old, new))
     names = {}
     exec(compile(tree, "<mistake>", "exec"), function.__globals__, names)
-    return names[function.__name__].__code__
+    return plain(names[function.__name__]).__code__
+
+
+def plain(function):
+    """The function behind a cached property."""
+    return getattr(function, "func", function)
 
 
 @pytest.mark.parametrize("path, old, new, test, given", MISTAKES, ids=[f"{row[0]}-{n}" for n, row in enumerate(MISTAKES)])
@@ -91,7 +96,7 @@ def test_a_mistake_turns_a_test_red(path, old, new, test, given, request, monkey
     module, *names = path.split(".")
     function = sys.modules[f"cosim.audit.{module}"]
     for name in names:
-        function = getattr(function, name)
+        function = plain(getattr(function, name))
     fixtures = {name: numbers.a_model() if name == "model" else request.getfixturevalue(name)
                 for name in inspect.signature(test).parameters if name not in given}
     given = {name: numbers.METRICS[given["metric"]] if name == "values" else value for name, value in given.items()}

@@ -530,7 +530,7 @@ def test_d_errors(d, rule):
     (None, "factors must be a pair (A, B); got NoneType"),
     ((np.eye(2),) * 3, "factors must be a pair (A, B); got tuple"),
     (np.ones((2, 2, 2)), "factors must be a pair (A, B); got ndarray"),
-    ((np.eye(2), np.ones((2, 1))), "A and B must be of one width; got (2, 2) and (2, 1)")])
+    ((np.eye(2), np.ones((2, 1))), "A and B must be of one width; got widths 2 and 1")])
 @pytest.mark.parametrize("call", [
     lambda factors: cosim.rescale(factors, [1, 1]), lambda factors: cosim.loss_product(np.eye(2), factors, 1),
     lambda factors: cosim.loss_factors(np.eye(2), factors, 1)])

@@ -104,28 +104,28 @@ def read_labels(path, ids, n):
 
 def _columns(path, widths, ids, n, known):
     """The columns of a csv file, the first `known` as rows of the table; a first line of other words is its header."""
-    lines = _try(Path(path), _lines, ",")
-    row_of = {name: row for row, name in enumerate(map(str, range(n)) if ids is None else ids)}
-    lines = lines[1:] if lines and not row_of.keys() & lines[0][:known] else lines
-    require(lines, path, "a table with at least one line below its header", "none")
-    wrong = next((line for line in lines if len(line) != len(lines[0]) or len(line) not in widths), None)
-    require(wrong is None, path, f"a csv file of {' or '.join(map(str, widths))} columns", f"the line {wrong}")
-    missing = next((name for line in lines for name in line[:known] if name not in row_of), None)
-    require(missing is None, path, "made of ids of the table", repr(missing),
+    frame = _try(Path(path), _strings)
+    require(frame.shape[1] in widths, path, f"a csv file of {' or '.join(map(str, widths))} columns", frame.shape[1])
+    at = _rows_of(frame.iloc[:, :known], map(str, range(n)) if ids is None else ids)
+    header = int((at[0] < 0).all())
+    frame, at = frame[header:], at[header:]
+    require(len(at), path, "a table with at least one line below its header", "none")
+    missing = frame.iloc[:, :known].to_numpy()[at < 0][:1]
+    require(not missing.size, path, "made of ids of the table", repr(str(*missing)),
             "Without ids they are row numbers, from 0")
-    columns = list(zip(*lines))
-    return [np.array([row_of[name] for name in column]) for column in columns[:known]] + [
-        np.array(column, dtype=str) for column in columns[known:]]
+    return [*at.T, *frame.iloc[:, known:].to_numpy(str).T]
 
 
-def _lines(path, separator, most=None):
-    """The fields of the lines that are not empty, of the first `most` if given."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(islice(filter(None, csv.reader(file, delimiter=separator, quoting=_quoting(separator))), most))
+def _strings(path):
+    import pandas as pd
+    return pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
 
 
-def _quoting(separator):
-    return csv.QUOTE_NONE if separator == " " else csv.QUOTE_MINIMAL
+def _rows_of(frame, ids):
+    """Rows of the table that have these ids; -1 where none has."""
+    import pandas as pd
+    names = pd.Index(ids)
+    return np.column_stack([names.get_indexer(frame[column]) for column in frame])
 
 
 def _try(path, read, *args):
@@ -175,7 +175,10 @@ def _text(path, id_column):
     """A csv or tsv file with or without a header, or word2vec's text with or without its line of rows and columns."""
     import pandas as pd
     separator = SEPARATORS.get(path.suffix.lower(), " ")
-    lines = [[field for field in line if field or separator != " "] for line in _lines(path, separator, 2)]
+    quoting = csv.QUOTE_NONE if separator == " " else csv.QUOTE_MINIMAL
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(islice(filter(None, csv.reader(file, delimiter=separator, quoting=quoting)), 2))
+    lines = [[field for field in line if field or separator != " "] for line in lines]
     require(lines and lines[0], path, "a table", "an empty file")
     require(separator != " " or len(lines[0]) > 1, path, "word2vec text: a word and its numbers on each line",
             f"the first line {lines[0]}")
@@ -185,7 +188,7 @@ def _text(path, id_column):
     if id_column is None and (separator == " " or not is_number(lines[-1][0]) or str(first).lower() in ID_NAMES):
         id_column = first
     frame = pd.read_csv(path, sep=separator, header=0 if header else None, skiprows=int(counts), encoding="utf-8-sig",
-                        quoting=_quoting(separator), converters={id_column: str})
+                        quoting=quoting, converters={id_column: str})
     if separator == " ":
         frame = frame.dropna(axis=1, how="all")  # each line may end with a space
     require(not counts or [*frame.shape] == [int(lines[0][0]), int(lines[0][1]) + 1], path,

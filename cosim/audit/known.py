@@ -33,8 +33,8 @@ def findings(case, pairs, similar, labels, wanted, threshold):
     yield finding
     spans = {name: [np.quantile(value[chosen], [0.05, 0.5, 0.95]) for chosen in (similar, ~similar)]
              for name, value in values.items()}
-    numbers = {"median_similar": spans[best][0][1], "median_other": spans[best][1][1]}
-    yield say("levels", "any", numbers, [(name, *np.ravel(both)) for name, both in spans.items()], best=best)
+    yield say("levels", "any", [(name, *np.ravel(both)) for name, both in spans.items()], best=best,
+              median_similar=spans[best][0][1], median_other=spans[best][1][1])
     for name in dict.fromkeys(("as served", best)):
         yield _threshold(known, name, *wanted, threshold if name == "as served" else None)
 
@@ -72,29 +72,26 @@ def _best(known):
     tied = [name for name in order[1:] if np.quantile(again[best] - again[name], 0.025) <= 0]
     rows = [(name, found[name], *np.quantile(again[name], [0.025, 0.975]),
              "best" if name == best else "not separable" if name in tied else "worse") for name in order]
-    numbers = {"auc_best": found[best], "auc_as_served": found["as served"]}
-    return best, say("which-similarity", "tied" if tied else "alone", numbers, rows, best=best, tied=", ".join(tied),
-                     count=len(known.similar))
+    return best, say("which-similarity", "tied" if tied else "alone", rows, best=best, tied=", ".join(tied),
+                     count=len(known.similar), auc_best=found[best], auc_as_served=found["as served"])
 
 
 def _threshold(known, name, aim, want, today):
     values, (similar, weight, drawn, _) = known.values[name], known
     level = threshold_for(values, similar, weight, aim, want)
     precision, recall = (np.nan, np.nan) if level is None else served_by(values, similar, weight, level)
-    numbers = {f"{what}_{slug(name)}": value for what, value in (
-        ("threshold", np.nan if level is None else level), ("precision", precision), ("recall", recall))}
     words = dict(name=name, aim=aim, want=want, count=len(values), odds=weight.sum() / np.sum(weight * similar),
+                 level=np.nan if level is None else level, precision=precision, recall=recall, suffix=f"-{name}",
                  today="" if today is None else " Today's {:g} has precision {:.2f} and recall {:.2f}.".format(
                      today, *served_by(values, similar, weight, today)))
-    if level is None:
-        return say("threshold", "none", numbers, suffix=f"-{name}", **words)
-    again = threshold_again(values, similar, weight, drawn, aim, want)
+    words |= {f"{what}_{slug(name)}": words[word] for what, word in (
+        ("threshold", "level"), ("precision", "precision"), ("recall", "recall"))}
+    again = () if level is None else threshold_again(values, similar, weight, drawn, aim, want)
     spans = np.quantile(again, [0.025, 0.975], axis=0).T.ravel() if len(again) >= 20 else ()
-    hits = np.sum(weight * (similar & (values >= level)))
-    words |= dict(level=level, precision=precision, recall=recall, spans=spans,
-                  worse=hits / (hits / precision + weight[~similar].max()))
-    case = "few" if not len(spans) else "brittle" if words["worse"] < precision - 0.05 else "found"
-    return say("threshold", case, numbers, suffix=f"-{name}", **words)
+    hits = np.sum(weight * (similar & (values >= words["level"])))
+    worse = hits / (hits / precision + weight[~similar].max())
+    case = "none" if level is None else "few" if not len(spans) else "brittle" if worse < precision - 0.05 else "found"
+    return say("threshold", case, spans=spans, worse=worse, **words)
 
 
 # --- measures ---

@@ -6,6 +6,7 @@ are found block by block against all rows, for a few queries and under all maps 
 
 import mmap
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -13,20 +14,23 @@ import numpy as np
 from .._checks import LARGEST, ZERO_ROW, as_array, require
 from ..gauge import split_product
 from ..remedies import project_back
+from .report import more
 
 BLOCK = 16_384  # rows at a time
+SCATTERED = 1_024  # the same where they do not follow each other: each brings 64 kB of a mapped file into memory
 MANY = 100_000  # rows from which neighbours are compared in float32
 EMPTY = 1e-7  # a direction that holds less than this share of the strongest counts as empty
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows `index` of the table E (m, k), None: all of them; their ids, one for each row of E, or None."""
+    """The rows `index` of the table E (m, k), None: all of them; the ids of all rows of E, or None."""
 
     E: np.ndarray
-    index: np.ndarray | None = None
     ids: np.ndarray | None = None
     progress: bool = False
+    index: np.ndarray | None = None
+    lengths: float = np.nan  # the longest divided by the shortest
 
     def __len__(self):
         return len(self.numbers)
@@ -42,35 +46,37 @@ class Rows:
         return np.finfo(self.E.dtype).precision if self.E.dtype.kind == "f" else 15
 
     def take(self, positions):
-        """Some of the rows, as float64."""
-        return self.E[positions if self.index is None else self.index[positions]].astype(np.float64)
+        """Some of the rows, as float64; gives the pages of a mapped file back."""
+        found = self.E[positions if self.index is None else self.index[positions]].astype(np.float64)
+        if isinstance(getattr(self.E, "_mmap", None), mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            self.E._mmap.madvise(mmap.MADV_DONTNEED)
+        return found
 
     def blocks(self, label=None):
-        """(positions, rows as float64), block by block, with a progress bar if there is a label; gives pages back."""
+        """(positions, rows as float64), block by block, with a progress bar if there is a label."""
         starts = range(0, len(self), BLOCK)
         if label and self.progress:
             from tqdm import tqdm
             starts = tqdm(starts, label, leave=False, unit=" blocks")
         for start in starts:
             yield np.arange(start, min(start + BLOCK, len(self))), self.take(slice(start, start + BLOCK))
-            release(self.E)
+
+    @cached_property
+    def form(self):
+        """What one pass over the rows finds; a column of ones in front splits the mean off."""
+        blocks = (np.column_stack([np.ones(len(E)), E]) for _, E in self.blocks("reading"))
+        T = triangle(blocks, self.digits)
+        return Form(triangle([T[:, 1:]]), T[1:, 1:], T[0, 1:] / T[0, 0], len(self))
 
     def names(self, positions, most=10):
         """The ids of rows, or their row numbers where there are no ids."""
         rows = [self.numbers[position] for position in positions[:most]]
-        return ", ".join(str(row if self.ids is None else self.ids[row]) for row in rows) + (
-            f" and {len(positions) - most:,} more" if len(positions) > most else "")
-
-
-def release(E):
-    """Give the pages of a mapped file back; it is read again when it is needed again."""
-    if isinstance(getattr(E, "_mmap", None), mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        E._mmap.madvise(mmap.MADV_DONTNEED)
+        return ", ".join(str(row if self.ids is None else self.ids[row]) for row in rows) + more(len(positions) - most)
 
 
 def parts(array):
-    """An array in blocks of rows."""
-    return [array[start:start + BLOCK] for start in range(0, len(array), BLOCK)]
+    """An array in parts of rows that do not follow each other."""
+    return [array[start:start + SCATTERED] for start in range(0, len(array), SCATTERED)]
 
 
 class Form(NamedTuple):
@@ -157,12 +163,6 @@ def triangle(blocks, digits=15):
     return R
 
 
-def form(rows, label=None):
-    """One pass over a table; a column of ones in front splits the mean off."""
-    T = triangle((np.column_stack([np.ones(len(E)), E]) for _, E in rows.blocks(label)), rows.digits)
-    return Form(triangle([T[:, 1:]]), T[1:, 1:], T[0, 1:] / T[0, 0], len(rows))
-
-
 def inverse(R):
     """M (k, r) with (E M)^T E M = I where R^T R = E^T E, on the r dimensions that E fills."""
     _, s, Vt = np.linalg.svd(R)
@@ -213,7 +213,7 @@ def nearest(rows, queries, maps, m, itself=None, label="neighbours"):
     """The m rows most similar to each query under each map, and the mean cosine of all pairs of rows.
 
     queries (q, k): rows, not mapped. itself: their positions in the table, where no query is its own neighbour.
-    Returns name -> (positions (q, m), mean); the mean needs no pairs, since the sum of unit rows has it.
+    Returns name -> positions (q, m), and name -> mean, which needs no pairs, since the sum of unit rows has it.
     """
     kind, n = np.float32 if len(rows) > MANY else np.float64, len(rows)
     mapped = {name: map(queries).astype(kind) for name, map in maps.items()}
@@ -228,7 +228,8 @@ def nearest(rows, queries, maps, m, itself=None, label="neighbours"):
             if len(mine):
                 S[mine, itself[mine] - at[0]] = -np.inf
             best[name] = _better(*best[name], S, at)
-    return {name: (best[name][1], float((sums[name] @ sums[name] - n) / (n * (n - 1)))) for name in maps}
+    means = {name: float((total @ total - n) / (n * (n - 1))) for name, total in sums.items()}
+    return {name: position for name, (_, position) in best.items()}, means
 
 
 def _better(value, position, S, at):
@@ -243,11 +244,10 @@ def _better(value, position, S, at):
 
 def pair_values(rows, pairs, map):
     """Similarity of every pair (m, 2) under a map; rows of a small table are mapped once, not for each pair."""
-    mapped = map(rows.take(slice(None))) if len(rows) <= BLOCK else None
-    found = [map.of_pairs(*(map(rows.take(side)) if mapped is None else mapped[side] for side in part.T))
-             for part in parts(pairs)]
-    release(rows.E)
-    return np.concatenate(found)
+    if len(rows) <= BLOCK:
+        E = map(rows.take(slice(None)))
+        return np.concatenate([map.of_pairs(*E[part.T]) for part in parts(pairs)])
+    return np.concatenate([map.of_pairs(*(map(rows.take(side)) for side in part.T)) for part in parts(pairs)])
 
 
 def positions(rows, pairs):
@@ -257,12 +257,12 @@ def positions(rows, pairs):
             "row numbers, shape (q, 2)", f"shape {pairs.shape}, dtype {pairs.dtype}")
     require(pairs.min() >= 0 and pairs.max() < n, "pairs", f"row numbers in 0..{n - 1}",
             f"{pairs.min()} to {pairs.max()}")
-    kept = np.asarray(rows.numbers)
-    at = np.minimum(np.searchsorted(kept, pairs), len(kept) - 1)
-    lost = pairs[kept[at] != pairs]
+    at = np.full(n, -1)
+    at[np.asarray(rows.numbers)] = np.arange(len(rows))
+    lost = pairs[at[pairs] < 0]
     require(lost.size == 0, "pairs", "made of rows that have a direction",
             f"rows {lost[:10]}, which are zero or not finite")
-    return at
+    return at[pairs]
 
 
 def overlap(one, other):

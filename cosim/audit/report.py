@@ -3,16 +3,13 @@
 import json
 import textwrap
 import tomllib
+from fnmatch import fnmatch
 from functools import cache
 from importlib import resources
 from math import isfinite
 from typing import NamedTuple
 
 WIDTH = 96  # characters of a line of text
-TITLES = {
-    "rows": "Rows", "one table": "The table of items", "users": "Items and users",
-    "previous": "Against the previous version", "truth": "Against known pairs", "objective": "What the objective fixes"
-}
 FIELDS = {"Rests on": "rests_on", "Do": "do", "Expect": "effect", "Verify": "verify"}
 
 
@@ -44,10 +41,9 @@ class Audit(NamedTuple):
 
     @property
     def parts(self):
-        """Titles and findings, part by part."""
-        found = [(title, [finding for finding in self.findings if finding.part == part])
-                 for part, title in TITLES.items()]
-        return [(title, findings) for title, findings in found if findings]
+        """The findings of each part, by its title."""
+        titles = dict.fromkeys(finding.part for finding in self.findings)
+        return {title: [finding for finding in self.findings if finding.part == title] for title in titles}
 
 
 def content(name):
@@ -66,26 +62,36 @@ def counted(n, noun):
     return f"{n:,} {noun}" + "s" * (n != 1)
 
 
+def more(n):
+    """What is said of n things that a list leaves out."""
+    return f" and {n:,} more" if n > 0 else ""
+
+
 def slug(name):
     """A name as a number has it: "centred, whitened" is centred_whitened."""
     return name.replace(",", "").replace(" ", "_").replace("-", "_")
 
 
-def say(finding, case, numbers=None, table=(), suffix="", **words):
-    """A finding in the words of sentences.toml, in one of its cases, with numbers and `words` filled in."""
-    entry, words = sentences()[finding], dict(numbers or {}, **words)
+def say(finding, case, table=(), suffix="", **words):
+    """A finding in the words of sentences.toml, in one of its cases, with `words` filled in.
+
+    Those of them whose names stand under its `numbers` are its numbers.
+    """
+    entry = sentences()[finding]
     fields = ["says", "rests_on", *(() if case in entry.get("at_rest", ()) else ("do", "effect", "verify"))]
     texts = {key: by if isinstance(by := entry[key], str) else by.get(case) or by["any"] for key in fields}
+    numbers = {name: value for name, value in words.items()
+               if any(fnmatch(name, pattern) for pattern in entry.get("numbers", ()))}
     head, forms = entry.get("table", ((), ()))
     table = (tuple(head), *(tuple(form.format(*row) for form in forms) for row in table)) if table else ()
-    return Finding(entry["part"], finding + suffix, link=entry["link"], numbers=numbers or {}, table=table,
+    return Finding(entry["part"], finding + suffix, link=entry["link"], numbers=numbers, table=table,
                    **{key: text.format(**words) for key, text in texts.items()})
 
 
 def as_text(audit, book=""):
     """A page of text; with the address of the book, links begin with it."""
     lines = ["AUDIT OF EMBEDDINGS", *(f"{name}: {value}" for name, value in audit.about.items())]
-    for title, findings in audit.parts:
+    for title, findings in audit.parts.items():
         lines += ["", title.upper()]
         for finding in findings:
             lines += ["", *_wrapped(f"[{finding.name}] {finding.says}", "  ")]
