@@ -147,6 +147,9 @@ def description(doctree):
 def complete_page(app, pagename, templatename, context, doctree):
     """Description and social card, a link to how to cite, and links that open what they should."""
     open_published_notebook(context)
+    for script in context.get("script_files", []):
+        if getattr(script, "filename", None):  # none is needed before the text is there
+            script.attributes.setdefault("defer", "defer")
     # A figure that is small on a phone opens by itself, to be enlarged.
     if "body" in context and app.builder.name == "html":
         context["body"] = re.sub(r'<img [^>]*src="([^"]*_images/[^"]*)"[^>]*>', r'<a href="\1">\g<0></a>', context["body"])
