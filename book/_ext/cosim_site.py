@@ -25,7 +25,7 @@ VERSION = os.environ.get("SITE_VERSION", "latest")
 
 # What no page loads: source maps, fonts in formats that every browser skips, and of MathJax all but
 # one component and its fonts. A page that needs a dropped file fails the tests.
-UNUSED = ["**/*.map", "**/*.ttf", "**/fa-brands-400.woff2", "**/fa-regular-400.woff2"]
+UNUSED = ["**/*.map", "**/*.ttf", "**/fa-*.woff2"]
 MATHJAX_USED = ("tex-chtml.js", "output/chtml/fonts/woff-v2/")
 
 
@@ -43,12 +43,14 @@ def prune(static):
 
 
 # The search that the theme brings: every page would load its index before it shows anything. search.py has the book's own.
-SPHINX_SEARCH = re.compile(r'\s*<script src="[^"]*\b(?:searchtools|language_data|searchindex)\.js[^"]*"[^>]*></script>')
+# And what the theme says to that search, or asks for ahead of the styles.
+LEFT_OUT = re.compile(r'\s*<script src="[^"]*\b(?:searchtools|language_data|searchindex)\.js[^"]*"[^>]*></script>'
+                      r'|\s*<script[^>]*>DOCUMENTATION_OPTIONS\.[^<]*</script>|\s*<link rel="preload" as="script"[^>]*>')
 
 
 def leave_out_scripts(site):
     for path in site.rglob("*.html"):
-        path.write_text(SPHINX_SEARCH.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(LEFT_OUT.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def build_wheel(root, folder):
