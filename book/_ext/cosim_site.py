@@ -46,11 +46,15 @@ def prune(static):
 # And what the theme says to that search, or asks for ahead of the styles.
 LEFT_OUT = re.compile(r'\s*<script src="[^"]*\b(?:searchtools|language_data|searchindex)\.js[^"]*"[^>]*></script>'
                       r'|\s*<script[^>]*>DOCUMENTATION_OPTIONS\.[^<]*</script>|\s*<link rel="preload" as="script"[^>]*>')
+# The theme finds out late whether a reader prefers light or dark, and then the browser starts all over again.
+LATE = 'localStorage.getItem("theme") || "auto"'
+EARLY = ('(localStorage.getItem("mode") || "auto") !== "auto" ? localStorage.getItem("theme") : '
+         'matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"')
 
 
-def leave_out_scripts(site):
+def quicken(site):
     for path in site.rglob("*.html"):
-        path.write_text(LEFT_OUT.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(LEFT_OUT.sub("", path.read_text(encoding="utf-8")).replace(LATE, EARLY), encoding="utf-8")
 
 
 def build_wheel(root, folder):
@@ -81,7 +85,7 @@ def finish(app, exception):
     if exception is None and app.builder.name in ("html", "singlehtml"):
         static = Path(app.outdir, "_static")
         prune(static)
-        leave_out_scripts(Path(app.outdir))
+        quicken(Path(app.outdir))
         build_wheel(Path(app.srcdir), static)
         wheel = next(static.glob("cosim-*.whl")).name
         lead_to_cosim(Path(app.outdir, "_sources"), wheel, app.config.html_baseurl.replace("/latest/", f"/{VERSION}/"))

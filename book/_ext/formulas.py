@@ -20,7 +20,6 @@ from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math
 FILES = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
 PARTS = ["adaptors/liteDOM", "input/tex", "output/chtml", "output/chtml/fonts/tex", "a11y/assistive-mml"]
 FONTS = "_static/mathjax/output/chtml/fonts/woff-v2"
-EX = 0.52  # height of an x in the fonts of the text, in em: formulas take their size from it
 MATH = re.compile(r'(<(span|div)[^>]* class="(?:[^"]* )?math[ "][^>]*>)\s*(\\[(\[]|\\begin)([^<]*?)\s*(</\2>)')
 BROKEN = re.compile(r'data-mjx-error="([^"]*)"|<mjx-mtext[^>]* style="color: red;">')
 
@@ -38,7 +37,7 @@ async function typeset(formulas) {
   output.clearCache();
   MathJax.texReset([0]);
   for (const [tex, display] of formulas)
-    made.push(adaptor.outerHTML(await MathJax.tex2chtmlPromise(tex, {display, em: 16, ex: 16 * %s, containerWidth: 1280})));
+    made.push(adaptor.outerHTML(await MathJax.tex2chtmlPromise(tex, {display})));
   return JSON.stringify([made, adaptor.textContent(MathJax.chtmlStylesheet())]);
 }
 """
@@ -50,7 +49,7 @@ def engine():
     files = [FILES / f"{part}.js" for part in ("startup", "core", *PARTS)] + list(FILES.glob("input/tex/extensions/*.js"))
     sources = {f"/{path.relative_to(FILES).as_posix()}": path.read_text(encoding="utf-8") for path in files}
     context = MiniRacer()
-    context.eval(START % (json.dumps(sources), json.dumps(["core", *PARTS]), EX))
+    context.eval(START % (json.dumps(sources), json.dumps(["core", *PARTS])))
     return context
 
 
