@@ -1,7 +1,8 @@
 """A student's answers among the master's own locked cells.
 
 The result has every cell of the master, in the master's order; a student's cells follow the cell that they followed. So
-what was deleted comes back, what was moved stands where it belongs, and a test always comes after its answer.
+what was deleted comes back, what was moved stands where it belongs, and a test always comes after its answer. A student's
+cell keeps the number that it has in the file that was handed in, under PLACE in its metadata.
 
 Touches: nothing.
 """
@@ -15,6 +16,7 @@ from nbgrader.utils import is_grade, is_solution
 
 from grading.course import SEED, Assignment, defined, grade_id
 
+PLACE = "cosim_place"
 WORDS = 12  # from so many words on, text of a student's own may be an answer that stands in another place
 
 
@@ -29,6 +31,7 @@ class Assembled(NamedTuple):
 
 def assemble(nb: NotebookNode, assignment: Assignment) -> Assembled:
     """Put the answers among the master's cells."""
+    nb = numbered(nb)
     names = {grade_id(cell): cell for cell in assignment.tested.cells if grade_id(cell)}
     blank = {grade_id(cell): cell.source for cell in assignment.released.cells if grade_id(cell)}
     place, copies, lost = match(nb, assignment, blank)
@@ -60,6 +63,21 @@ def assemble(nb: NotebookNode, assignment: Assignment) -> Assembled:
     return Assembled(v4.new_notebook(cells=cells, metadata=deepcopy(assignment.tested.metadata)), notes, doubts, written)
 
 
+def numbered(nb: NotebookNode) -> NotebookNode:
+    """A copy whose cells know their place, from 1."""
+    nb = deepcopy(nb)
+    for place, cell in enumerate(nb.cells, 1):
+        cell.metadata[PLACE] = place
+    return nb
+
+
+def called(cell: NotebookNode) -> str:
+    """What a teacher finds a cell by: its number in the student's file, or the name of a test or of another locked cell."""
+    if PLACE in cell.metadata:
+        return f"cell {cell.metadata[PLACE]}"
+    return f"the {'test' if is_grade(cell) else 'locked cell'} {grade_id(cell) or ''}".rstrip()
+
+
 def named_cells(assignment: Assignment) -> list[tuple[str | None, NotebookNode]]:
     return [(grade_id(cell), cell) for cell in assignment.tested.cells]
 
@@ -67,7 +85,7 @@ def named_cells(assignment: Assignment) -> list[tuple[str | None, NotebookNode]]
 def own(cell: NotebookNode, metadata: dict, kind: str = "") -> NotebookNode:
     """A student's cell under the master's metadata. A cell whose kind was changed is what the master says."""
     made = (v4.new_code_cell if (kind or cell.cell_type) == "code" else v4.new_markdown_cell)(cell.source)
-    made.metadata = NotebookNode(deepcopy(metadata))
+    made.metadata = NotebookNode(deepcopy(metadata) | {PLACE: cell.metadata[PLACE]})
     if "attachments" in cell and made.cell_type == "markdown":
         made.attachments = cell.attachments
     return made
@@ -142,7 +160,7 @@ def adopt(cells: list[NotebookNode], blank: dict[str, str]) -> list[str]:
         having = [other for other in cells if other is not cell and other.cell_type == "code" and wanted <= defined(other.source)
                   and (not grade_id(other) or is_solution(other))]
         if having and (cell.source.strip() == blank[name].strip() or "NotImplementedError" in cell.source or not cell.source.strip()):
-            cell.source = having[-1].source
+            cell.source, cell.metadata[PLACE] = having[-1].source, having[-1].metadata[PLACE]
             moved.append(name)
     return moved
 

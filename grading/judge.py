@@ -86,7 +86,7 @@ class Judge(NamedTuple):
         status = "ok"
         if late:
             status = "timeout"
-            notes.append(f"stopped after {self.limits.cell_seconds} s: cell {', '.join(map(str, late))}")
+            notes.append(f"stopped after {self.limits.cell_seconds} s: {', '.join(late)}")
         if tampered or faults or doubts:
             status = "flagged"
         notes += doubts + ["the checks were replaced"] * tampered + [f"{name}: {text}" for name, text in faults.items()]
@@ -101,44 +101,43 @@ class Judge(NamedTuple):
         whose = self.seeds.get(seed, "of nobody in the class list" if seed else "that everybody has without a secret")
         return [f"its STUDENT_SEED is {'that of ' if seed in self.seeds else 'one '}{whose}: a copied notebook?"]
 
-    def run(self, nb: NotebookNode, assignment: Assignment) -> tuple[list[int], bool]:
+    def run(self, nb: NotebookNode, assignment: Assignment) -> tuple[list[str], bool]:
         """Run the notebook in a sandbox and enter its outputs; return the cells that took too long, and whether the checks were replaced."""
         token = secrets.token_hex(8)
-        steps = []  # (number of the cell, the cell, what is run); a canary after each test belongs to no cell
-        for number, cell in enumerate(nb.cells, 1):
+        steps = []  # (the cell, what is run, whether that is the canary that follows a test)
+        for cell in nb.cells:
             if cell.cell_type == "code":
-                steps.append((number, cell, cell.source))
+                steps.append((cell, cell.source, False))
                 if is_test(cell):
-                    steps.append((number, None, canary(token)))
+                    steps.append((cell, canary(token), True))
         shown = leaks.squeeze("\n".join(cell.source for cell in nb.cells if not is_test(cell)))
         hidden = [marker for marker in assignment.secrets if marker not in shown]
-        results = self.execute([source for _, _, source in steps], [number for number, _, _ in steps])
+        results = self.execute([source for _, source, _ in steps], [assemble.called(cell) for cell, _, _ in steps])
         late, tampered = [], False
         try:
-            for (number, cell, _), result in zip(steps, results, strict=True):
+            for (cell, _, canary_of_it), result in zip(steps, results, strict=True):
                 errors = [(o["ename"], o["evalue"]) for o in result["outputs"] if o["output_type"] == "error"]
-                if cell is None:
+                if canary_of_it:
                     tampered |= ("AssertionError", token) not in errors
                     continue
                 if is_test(cell) and not result["ran"]:
                     raise Stopped("failed", f"the test {grade_id(cell)} did not run")
                 if any(name == "CellTimeoutError" for name, _ in errors):
-                    late.append(number)
+                    late.append(assemble.called(cell))
                 cell.outputs = [o for o in (clean(output, is_test(cell), hidden) for output in result["outputs"]) if o]
-                cell.execution_count = number
         except (KeyError, TypeError, AttributeError, ValueError):
             raise Stopped("failed", "ended with a result that makes no sense") from None
         return late, tampered
 
-    def execute(self, sources: list[str], numbers: list[int]) -> list[dict]:
-        """Run cells in a sandbox; return whether each ran, and its outputs, as told. Stopped if they came to no end."""
+    def execute(self, sources: list[str], called: list[str]) -> list[dict]:
+        """Run cells, called so, in a sandbox; return whether each ran, and its outputs, as told. Stopped if they came to no end."""
         why, data = sandbox.run({"what": "execute", "cells": sources}, self.limits, self.fonts, self.sandboxed)
         where = ""
         try:
             answer = json.loads(data or b"{}")
             why, cells = why or answer.get("stopped"), answer.get("cells")
             if why in ("died", "output") and "cell" in answer:
-                where = f" in cell {numbers[answer['cell']]}"
+                where = f" in {called[answer['cell']]}"
         except (ValueError, AttributeError, TypeError, LookupError, RecursionError):
             raise Stopped("failed", "ended with a result that makes no sense") from None
         if why == "timeout":
@@ -221,9 +220,9 @@ def stopped_early(nb: NotebookNode, tests: dict[str, float | None]) -> list[str]
     """A module that is not installed here, or a question to a person, may cost points that the answer deserves."""
     if not any(points == 0 for points in tests.values()):
         return []
-    gone = {output.evalue: i for i, cell in enumerate(nb.cells, 1) if cell.cell_type == "code" and not is_test(cell)
+    gone = {output.evalue: assemble.called(cell) for cell in nb.cells if cell.cell_type == "code" and not is_test(cell)
             for output in cell.outputs if output.output_type == "error" and output.ename in ("ModuleNotFoundError", "StdinNotImplementedError")}
-    return [f"cell {i} stopped: {text}; if the answer does not need it, take the line out in the student's file and grade again" for text, i in gone.items()]
+    return [f"{cell} stopped: {text}; if the answer does not need it, take the line out in the student's file and grade again" for text, cell in gone.items()]
 
 
 def kept(nb: NotebookNode) -> NotebookNode:

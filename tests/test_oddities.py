@@ -347,6 +347,22 @@ FILES = {
 }
 
 
+PLACE_MARK = "raise ModuleNotFoundError('look here')"
+
+
+@pytest.mark.parametrize("apply", [
+    lambda nb: nb, put("spare = 1", "setup", above=True), lambda nb: put("spare = 1", "setup")(change(delete=["double"])(nb)),
+    lambda nb: (nb.cells.insert(0, v4.new_markdown_cell("Ada")), nb)[1]], ids=["plain", "one more above", "one more, one less", "a title"])
+def test_a_cell_has_the_number_that_it_has_in_the_students_file(hand_in, released, apply):
+    """The assembled notebook has the master's cells back and in order: its numbers are other ones."""
+    folder, graded = hand_in
+    nb = apply(put(PLACE_MARK, "total")(notebook(released, WRONG | WHY)))
+    write(folder / "ada" / "tiny.ipynb", nb)
+    number = next(i for i, cell in enumerate(nb.cells, 1) if cell.source == PLACE_MARK)
+    (row,) = graded()[0].values()
+    assert f"cell {number} stopped: look here" in row.note
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_an_odd_file_is_read_or_said_to_be_unreadable(hand_in, released, name):
     folder, graded = hand_in
