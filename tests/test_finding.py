@@ -33,7 +33,7 @@ def article(path):
 
 
 def words(soup):
-    """The text nodes in which names are to be links; not formulas, which MathJax makes, and not other links."""
+    """The text nodes in which names are to be links; not formulas and not other links."""
     for text in soup.find_all(string=True):
         parents = list(text.parents)
         if type(text) is NavigableString and not any(
@@ -184,7 +184,6 @@ def link_to(page, anchor):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_preview_on_hover(page, theme):
     page = page(CHAPTER, color_scheme=theme)
-    page.evaluate("() => MathJax.startup.promise.then(() => 0)")
     box = page.locator("#preview")
     link_to(page, "claim-eq3-loss1-by-hand").hover()
     page.wait_for_selector("#preview mjx-container")
@@ -216,7 +215,6 @@ def test_preview_on_focus(page):
 
 def test_preview_of_a_term(page):
     page = page(CHAPTER)
-    page.evaluate("() => MathJax.startup.promise.then(() => 0)")
     link_to(page, "term-free-diagonal").hover()
     page.wait_for_selector("#preview mjx-container")
     assert "no prediction changes" in page.inner_text("#preview")
@@ -240,7 +238,6 @@ def test_preview_on_tap(page):
 
 def test_found_claims_make_no_long_page(page):
     page = page("book/claims.html?status=holds")
-    page.evaluate("() => window.MathJax?.startup.promise.then(() => 0)")
     page.wait_for_selector("#ledger-filter li")
     assert page.evaluate("document.documentElement.scrollHeight") <= MAX_HEIGHT
 
@@ -438,7 +435,6 @@ def test_every_formula_of_the_cheat_sheet_is_checked_where_it_says(built):  # no
 def test_the_cheat_sheet_is_one_page_of_paper(browser, built, tmp_path):  # noqa: F811
     view = browser.new_page(viewport=DESKTOP)
     view.goto((built / "book/cheat-sheet.html").as_uri())
-    view.evaluate("() => MathJax.startup.promise.then(() => 0)")
     view.pdf(path=tmp_path / "sheet.pdf", prefer_css_page_size=True)
     view.close()
     pages = PdfReader(tmp_path / "sheet.pdf").pages

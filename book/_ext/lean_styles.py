@@ -7,6 +7,7 @@ no script.
 
 import hashlib
 import logging
+import posixpath
 import re
 from pathlib import Path
 from urllib.parse import urljoin
@@ -66,8 +67,8 @@ def lean(rules, known):
 def whole(site, path):
     """A file of styles with what it imports, its addresses as they are seen from the bundle."""
     text = (site / path).read_text(encoding="utf-8")
-    here = "../" * BUNDLE.count("/") + path
-    text = re.sub(r"""url\((['"]?)(?!data:|#|https?:)([^)'"]+)\1\)""", lambda match: f'url("{urljoin(here, match[2])}")', text)
+    here = posixpath.relpath(posixpath.dirname(path), posixpath.dirname(BUNDLE))
+    text = re.sub(r"""url\((['"]?)(?!data:|#|https?:)([^)'"]+)\1\)""", lambda match: f'url("{posixpath.normpath(posixpath.join(here, match[2]))}")', text)
     return re.sub(r'@import "([^"]+)";', lambda match: whole(site, urljoin(path, match[1])), text)
 
 
