@@ -29,8 +29,8 @@ UNLINKED = ("a", "script", "style", "svg", "h1", "summary", "button", "select")
 
 @cache
 def article(path):
-    """A page's text without what its formulas are typeset from, which no test here looks at."""
-    text = re.sub("<mjx-container.*?</mjx-container>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    """A page's text; a formula is one sign in it, since no test here looks at what it is typeset from."""
+    text = re.sub("<mjx-container.*?</mjx-container>", "…", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     return BeautifulSoup(text, "html.parser").select_one("article")
 
 
