@@ -83,16 +83,8 @@ def films(setting, seed):
 
 
 def knobs(setting, seed):
-    """The same on simulated clicks, which have clusters for genres and no series."""
-    keywords = SMALL_SIMULATION | KNOBS[setting]
-    n, clusters, share = keywords.pop("n"), keywords.pop("n_clusters"), keywords.pop("at_least", 0)
-    rng = np.random.default_rng([seed, 13])
-    clicks = cosim.simulate_clicks(n, ITEMS, clusters, rng=rng, **keywords)
-    kept = np.flatnonzero(clicks.X.sum(axis=0) >= share * n)
-    cluster = clicks.cluster[kept]
-    alike = (cluster[:, None] == cluster).astype(float)
-    data = split(clicks.X[:, kept], alike, np.arange(kept.size), rng)
-    yield from named(setting, seed, judged(data))
+    """The same on simulated clicks."""
+    yield from named(setting, seed, judged(split_simulation(KNOBS[setting], seed)))
 
 
 def named(setting, seed, rows):
@@ -102,9 +94,25 @@ def named(setting, seed, rows):
 
 # ---- Splitting and judging -----------------------------------------------------------------------------
 
+def split_simulation(changed, seed):
+    """A draw of the small simulation, changed, and split once; clusters stand for genres, and there are no series."""
+    keywords = SMALL_SIMULATION | changed
+    n, clusters, share = keywords.pop("n"), keywords.pop("n_clusters"), keywords.pop("at_least", 0)
+    rng = np.random.default_rng([seed, 13])
+    clicks = cosim.simulate_clicks(n, ITEMS, clusters, rng=rng, **keywords)
+    kept = np.flatnonzero(clicks.X.sum(axis=0) >= share * n)
+    cluster = clicks.cluster[kept]
+    alike = (cluster[:, None] == cluster).astype(float)
+    return split(clicks.X[:, kept], alike, np.arange(kept.size), rng)
+
+
 def split_films(setting, seed):
     """One choice of the data, split once."""
-    data = cosim.load_films(**DATA[setting])
+    return split_data(cosim.load_films(**DATA[setting]), seed)
+
+
+def split_data(data, seed):
+    """The films, split once."""
     graded = 1 - cdist(data.genres > 0, data.genres > 0, "jaccard")
     series = np.unique(cosim.series_of(data.titles.tolist()), return_inverse=True)[1]
     return split(data.X, graded, series, np.random.default_rng([seed, 12]))
@@ -163,11 +171,16 @@ def item_quality(S, data):
 
 def judged(data):
     """Every row of one split."""
-    spec = cosim.spectrum(data.X)
-    best = best_of([*first_objective(data), *second_objective(spec, data), *without_a_model(data)])
+    spec, best = models(data)
     yield from item_rows(best, data)
     yield from retrieval(best, spec, data)
     yield from users(best["V F^1/2"], best["Eq. 6"], spec, data)
+
+
+def models(data):
+    """The spectrum of the clicks, and every method at the lambda and k that predict the choosing clicks best."""
+    spec = cosim.spectrum(data.X)
+    return spec, best_of([*first_objective(data), *second_objective(spec, data), *without_a_model(data)])
 
 
 def best_of(candidates):
@@ -182,21 +195,25 @@ def best_of(candidates):
 def first_objective(data):
     """Objective 1 on the clicks and on corrections of them, for all lambda and k."""
     for name, Z, scale, shift in simulation.corrected(data.X):
-        spec = cosim.spectrum(Z)
-        listed = Z[:LISTED]
-        for k in RANKS if name == "clicks" else RANKS_CORRECTED:
-            for lam in np.multiply(LAMBDAS_1, spec.sigma[simulation.K - 1] ** 2):
-                A, B = cosim.solve_product(spec, lam, k)
-                scores = listed @ A @ B.T * scale + shift
-                model = lam, k, recall(scores, data.train, data.choose)
-                for method, power in (SCALINGS if name == "clicks" else CORRECTED).items():
-                    label = method if name == "clicks" else f"{name}: {method}"
-                    yield Candidate(label, *model, simulation.unit(simulation.scaling(spec, lam, k, *power)), scores)
-                if name == "clicks":
-                    yield Candidate("W (dot)", *model, B, scores)
-                    P = data.X @ A
-                    E = cosim.project_back(B, P - P.mean(axis=0))
-                    yield Candidate("Pearson of predictions", *model, simulation.unit(E), scores)
+        yield from fitted(data, name, Z, scale, shift)
+
+
+def fitted(data, name, Z, scale, shift):
+    """Objective 1 on corrected clicks Z, with X = Z scale + shift."""
+    spec, listed = cosim.spectrum(Z), Z[:LISTED]
+    for k in RANKS if name == "clicks" else RANKS_CORRECTED:
+        for lam in np.multiply(LAMBDAS_1, spec.sigma[simulation.K - 1] ** 2):
+            A, B = cosim.solve_product(spec, lam, k)
+            scores = listed @ A @ B.T * scale + shift
+            model = lam, k, recall(scores, data.train, data.choose)
+            for method, power in (SCALINGS if name == "clicks" else CORRECTED).items():
+                label = method if name == "clicks" else f"{name}: {method}"
+                yield Candidate(label, *model, simulation.unit(simulation.scaling(spec, lam, k, *power)), scores)
+            if name == "clicks":
+                yield Candidate("W (dot)", *model, B, scores)
+                P = data.X @ A
+                E = cosim.project_back(B, P - P.mean(axis=0))
+                yield Candidate("Pearson of predictions", *model, simulation.unit(E), scores)
 
 
 def second_objective(spec, data):
@@ -210,15 +227,19 @@ def second_objective(spec, data):
 
 def without_a_model(data):
     """The raw cosine and PPMI, whose only score is that of their lists."""
-    C = (data.X.T @ data.X).toarray()
-    np.fill_diagonal(C, 0)
-    U, s, _ = svds(cosim.ppmi(C, 0.75), max(RANKS), v0=np.ones(len(C)))
-    U, s = U[:, ::-1], s[::-1]  # largest first
-    embeddings = [("raw cosine", 0, data.X.T.toarray()), *(("PPMI", k, U[:, :k] * s[:k]) for k in RANKS)]
+    E = of_counts((data.X.T @ data.X).toarray(), max(RANKS))
+    embeddings = [("raw cosine", 0, data.X.T.toarray()), *(("PPMI", k, E[:, :k]) for k in RANKS)]
     for method, k, E in embeddings:
         E = simulation.unit(E)
         scores = data.train @ E @ E.T
         yield Candidate(method, 0, k, recall(scores, data.train, data.choose), E, scores)
+
+
+def of_counts(C, k):
+    """PPMI embeddings U S of counts of pairs, largest singular value first."""
+    np.fill_diagonal(C, 0)
+    U, s, _ = svds(cosim.ppmi(C, 0.75), k, v0=np.ones(len(C)))
+    return (U * s)[:, ::-1]
 
 
 def lists(candidate, data):
@@ -258,13 +279,19 @@ def users(first, second, spec, data):
     embeddings = {name: U * sigma ** (1 - p) * gain ** (1 - q) for name, (p, q) in SCALINGS.items()}
     embeddings["Eq. 6"] = data.train @ cosim.solve_factors(spec, second.lam, second.k).A
     embeddings["raw cosine"] = data.train
+    for method, E in {**embeddings, "chance": None}.items():
+        yield dict(study="films-users", method=method, **user_quality(E, data))
+
+
+def user_quality(E, data):
+    """How well the nearest users fit what is hidden; without E, how well any two users do."""
     taste = simulation.unit(np.where(data.judge.any(axis=1)[:, None], data.judge, 1))
     graded = taste @ taste.T
-    yield dict(study="films-users", method="chance", overlap=graded[np.triu_indices(len(graded), 1)].mean())
-    for method, E in embeddings.items():
-        S = simulation.unit(E) @ simulation.unit(E).T
-        near = nearest(S, NEAR_USERS)
-        weight = np.zeros_like(S)
-        np.put_along_axis(weight, near, 1, axis=1)
-        yield dict(study="films-users", method=method, overlap=np.take_along_axis(graded, near, axis=1).mean(),
-                   recall=recall(weight @ data.train, data.train, data.judge))
+    if E is None:
+        return dict(overlap=graded[np.triu_indices(len(graded), 1)].mean())
+    E = simulation.unit(E)
+    near = nearest(E @ E.T, NEAR_USERS)
+    weight = np.zeros_like(graded)
+    np.put_along_axis(weight, near, 1, axis=1)
+    return dict(overlap=np.take_along_axis(graded, near, axis=1).mean(),
+                recall=recall(weight @ data.train, data.train, data.judge))

@@ -39,6 +39,9 @@ SAMPLES = {
                  ("ranks", "fixed", 6, None), ("active", "max_items 900, concentration 3", 17, 20)],
     "towers": [("towers", "teacher", 3, None)],
     "films": [("knobs", "small", 3, None), ("films", "all", 5, 20)],
+    "causes": [("simulated", "40 clusters, active users", 3, None)],
+    "choices": [("stored", "simulation", 6, None), ("stored", "films", 2, None), ("knobs", "small", 8, None),
+                ("choices", "50 clicks", 4, None), ("digits", "k = 50", 1, None), ("simulation", "default", 7, None)],
 }
 TINY = [("sensitivity", "default", seed) for seed in range(12)]
 

@@ -37,7 +37,7 @@ def calls(cluster, S, Y, A, B, clicks, seeds):
         "other": draw(40, (4, 3), (1.0, 0.5), 5, seeds[1]),
         "counts": draw(N, (5,), (1.2,), 5),
         "popularity": draw(N, (5, 6), (0.3, 1.3), 1),
-        "preference": draw(N, (400, 400), (0.0, 0.0), 12),
+        "preference": draw(8000, (400, 400), (0.0, 0.0), 12),  # with 5,000 users softmax preferences passed at 1 seed of 10,000
         "S": score(S), "-S": score(-S), "S^3": score(S**3), "blocks": score(blocks), "-blocks": score(-blocks),
         "flat": score(1 + 1e-12 * S), "tied": score(tied), "-tied": score(-tied),
         "low diagonal": score(np.where(inner, -9, S)), "high diagonal": score(np.where(inner, 9, S)),
