@@ -43,7 +43,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 # Opens what is folded, waits for pictures and formulas, and reports what there is.
 LOOK = r"""async () => {
   const all = selector => [...document.querySelectorAll(selector)];
-  await window.MathJax?.startup?.promise;
+  await window.MathJax?.startup?.promise;  // none on the site, whose formulas are typeset; a page made below may have it
   all('details').forEach(e => e.open = true);
   all('img').forEach(e => e.loading = 'eager');
   await Promise.all(all('img').map(e => e.decode().catch(() => 0)));
@@ -124,7 +124,6 @@ def looks(browser, url, size, *themes):
     page.goto(url)
     if "?q=" in url:
         page.wait_for_selector("#search-results li", timeout=10_000)
-    page.evaluate("() => window.MathJax?.startup?.promise.then(() => 0)")
     first_view = weight(url for url in local if url.startswith("file"))
     facts = page.evaluate(LOOK)
     page.add_script_tag(content=AXE)
@@ -282,7 +281,6 @@ def test_keyboard_reaches_text_and_solutions(browser, built):
 def test_print_has_solutions_and_no_navigation(browser, built):
     page = browser.new_page(viewport={"width": 680, "height": 900}, color_scheme="dark")
     page.goto((built / "book/first-objective.html").as_uri())
-    page.evaluate("() => window.MathJax.startup.promise.then(() => 0)")
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details.solution").count() == 4

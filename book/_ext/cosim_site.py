@@ -25,7 +25,7 @@ VERSION = os.environ.get("SITE_VERSION", "latest")
 
 # What no page loads: source maps, fonts in formats that every browser skips, and of MathJax all but
 # one component and its fonts. A page that needs a dropped file fails the tests.
-UNUSED = ["**/*.map", "**/*.ttf", "**/fa-brands-400.woff2", "**/fa-regular-400.woff2"]
+UNUSED = ["**/*.map", "**/*.ttf", "**/fa-*.woff2"]
 MATHJAX_USED = ("tex-chtml.js", "output/chtml/fonts/woff-v2/")
 
 
@@ -43,12 +43,18 @@ def prune(static):
 
 
 # The search that the theme brings: every page would load its index before it shows anything. search.py has the book's own.
-SPHINX_SEARCH = re.compile(r'\s*<script src="[^"]*\b(?:searchtools|language_data|searchindex)\.js[^"]*"[^>]*></script>')
+# And what the theme says to that search, or asks for ahead of the styles.
+LEFT_OUT = re.compile(r'\s*<script src="[^"]*\b(?:searchtools|language_data|searchindex)\.js[^"]*"[^>]*></script>'
+                      r'|\s*<script[^>]*>DOCUMENTATION_OPTIONS\.[^<]*</script>|\s*<link rel="preload" as="script"[^>]*>')
+# The theme finds out late whether a reader prefers light or dark, and then the browser starts all over again.
+LATE = 'localStorage.getItem("theme") || "auto"'
+EARLY = ('(localStorage.getItem("mode") || "auto") !== "auto" ? localStorage.getItem("theme") : '
+         'matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"')
 
 
-def leave_out_scripts(site):
+def quicken(site):
     for path in site.rglob("*.html"):
-        path.write_text(SPHINX_SEARCH.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(LEFT_OUT.sub("", path.read_text(encoding="utf-8")).replace(LATE, EARLY), encoding="utf-8")
 
 
 def build_wheel(root, folder):
@@ -79,7 +85,7 @@ def finish(app, exception):
     if exception is None and app.builder.name in ("html", "singlehtml"):
         static = Path(app.outdir, "_static")
         prune(static)
-        leave_out_scripts(Path(app.outdir))
+        quicken(Path(app.outdir))
         build_wheel(Path(app.srcdir), static)
         wheel = next(static.glob("cosim-*.whl")).name
         lead_to_cosim(Path(app.outdir, "_sources"), wheel, app.config.html_baseurl.replace("/latest/", f"/{VERSION}/"))
@@ -147,6 +153,9 @@ def description(doctree):
 def complete_page(app, pagename, templatename, context, doctree):
     """Description and social card, a link to how to cite, and links that open what they should."""
     open_published_notebook(context)
+    for script in context.get("script_files", []):
+        if getattr(script, "filename", None):  # none is needed before the text is there
+            script.attributes.setdefault("defer", "defer")
     # A figure that is small on a phone opens by itself, to be enlarged.
     if "body" in context and app.builder.name == "html":
         context["body"] = re.sub(r'<img [^>]*src="([^"]*_images/[^"]*)"[^>]*>', r'<a href="\1">\g<0></a>', context["body"])

@@ -83,7 +83,7 @@ def formulas(tex):
 def typeset(text):
     """sigma_i^2 in plain text as it is printed, in HTML."""
     text = escape(text, quote=False)
-    for name, sign in {"sigma": "σ", "lambda": "λ", "kappa": "κ", "&lt;=": "≤", "&gt;=": "≥", "-&gt;": "→"}.items():
+    for name, sign in {"delta": "δ", "sigma": "σ", "lambda": "λ", "kappa": "κ", "&lt;=": "≤", "&gt;=": "≥", "-&gt;": "→"}.items():
         text = text.replace(name, sign)
     text = re.sub(r"(?<=\b\w)_(?:\{([^}]*)\}|(\d+|[a-z]))(?![a-z])", lambda m: f"<sub>{m[1] or m[2]}</sub>", text)
     return re.sub(r"\^(?:\(([^)]*)\)|(-?\w+))", lambda m: f"<sup>{m[1] or m[2]}</sup>", text)

@@ -85,7 +85,7 @@ def front(title, author, titles, names):
 
 
 def one_page(site, names):
-    """All pages as one, with the head (styles, MathJax) of a chapter."""
+    """All pages as one, with their styles."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     soups = {name: BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser") for name in names}
     articles = {name: soup.select_one("article.bd-article") for name, soup in soups.items()}
@@ -98,10 +98,10 @@ def one_page(site, names):
         adapt(article, name, site, names, anchors)
     styles = "".join(f'<link rel="stylesheet" href="{urljoin((site / "book/index.html").as_uri(), link["href"])}">'
                      for link in soups[names[0]].select("head link[rel=stylesheet]"))
-    settings = next(tag for soup in soups.values() for tag in soup.select("head script") if "window.MathJax" in tag.text)
-    mathjax = (site / "_static/mathjax/tex-chtml.js").as_uri()
+    formulas = "".join(tag.text.replace('url("', f'url("{(site / name).parent.as_uri()}/')
+                       for name, soup in soups.items() for tag in soup.select("head > style"))
     return (f'<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{escape(config["title"])}</title>{styles}'
-            f'<style>{STYLE}</style>{settings}<script defer src="{mathjax}"></script></head><body>'
+            f'<style>{STYLE}{formulas}</style></head><body>'
             f'{front(config["title"], config["author"], titles, names)}{"".join(map(str, articles.values()))}</body></html>')
 
 
@@ -116,7 +116,6 @@ def print_book(site, target, *names):
         page = browser.new_page(color_scheme="light")
         page.set_default_timeout(1000 * SECONDS)
         page.goto(source.as_uri())
-        page.evaluate("() => window.MathJax.startup.promise.then(() => 0)")
         margin = {side: "18mm" for side in ("top", "right", "bottom", "left")}
         page.pdf(path=target, format="A4", scale=0.8, outline=True, tagged=True, print_background=True, margin=margin,
                  display_header_footer=True, header_template="<span></span>", footer_template=FOOTER)

@@ -3,17 +3,18 @@
 
 const bookRoot = new URL(document.documentElement.dataset.content_root || "./", location.href);
 
-const loadScript = (path, there) => there() ? Promise.resolve() : new Promise((done, fail) => {
+const scripts = {};
+const loadScript = path => scripts[path] ??= new Promise((done, fail) => {
   const script = Object.assign(document.createElement("script"), {src: new URL(`_static/${path}`, bookRoot), onload: done, onerror: fail});
   document.head.append(script);
 });
-const loadData = () => loadScript("book-data.js", () => window.bookData).then(() => window.bookData);
+const loadData = () => loadScript("book-data.js").then(() => window.bookData);
 
-// Formulas of what a script has made. A page without formulas has not loaded MathJax.
+// Formulas of what a script has made; those of the page are typeset already, and so MathJax is loaded for these alone.
 async function typeset(element) {
   if (!element.querySelector(".math")) return;
-  if (!window.MathJax) window.MathJax = {options: {enableMenu: false}, startup: {typeset: false}};
-  await loadScript("mathjax/tex-chtml.js", () => window.MathJax.startup?.promise || document.querySelector("script[src*='tex-chtml']"));
+  window.MathJax ||= {options: {enableMenu: false}, startup: {typeset: false}};
+  await loadScript("mathjax/tex-chtml.js");
   await window.MathJax.startup.promise;
   await window.MathJax.typesetPromise([element]);
 }

@@ -1,7 +1,7 @@
 // What the theme leaves undone for readers who use a keyboard or a screen reader, or who print.
 
 // A box that scrolls must be reachable by Tab, but only while there is something to scroll: that changes with the
-// window, when a solution is opened, and when formulas are typeset.
+// window, and when a solution is opened.
 const boxes = new ResizeObserver(entries => {
   for (const {target} of entries) {
     const {overflowX, overflowY} = getComputedStyle(target), scrolls = /auto|scroll/;
@@ -24,9 +24,7 @@ addEventListener("load", () => {
   // The empty corners of a table are no headers.
   for (const th of document.querySelectorAll("th"))
     if (!th.textContent.trim()) th.replaceWith(document.createElement("td"));
-  observe("pre, .pst-scrollable-table-container, .cell_output .output, dl.py table");
-  const typeset = window.MathJax?.startup?.promise;
-  typeset?.then(() => observe("div.math, span.math, mjx-container[display=true]"));
+  observe("pre, .pst-scrollable-table-container, .cell_output .output, dl.py table, div.math, span.math, mjx-container[display=true]");
 });
 
 // Where several versions are published side by side, a choice among them: the same page of another version.
