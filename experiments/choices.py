@@ -374,7 +374,7 @@ def lee():
     """Words by texts, the judged texts first, and the judgements of their pairs; weights as in the chapter words."""
     data = Path(distribution("gensim").locate_file("gensim/test/test_data"))
     texts = [re.findall("[a-z]+", text.lower()) for name in ("lee.cor", "lee_background.cor")
-             for text in (data / name).read_text("latin-1").splitlines()]
+             for text in (data / name).read_text(encoding="latin-1").splitlines()]
     counts = [Counter(text) for text in texts]
     spread = Counter(word for count in counts for word in count)
     words = sorted(word for word, texts_with in spread.items() if 3 <= texts_with < len(texts))

@@ -33,7 +33,7 @@ def test_the_real_zips_give_nothing_away(handed_out):
     assert set(handed_out) == set(masters) and len(masters) == 7
     for slug, text in handed_out.items():
         nb = nbformat.reads(text, as_version=4)
-        assert leaks.leaks(leaks.markers(masters[slug].read_text()), "\n".join(cell.source for cell in nb.cells)) == []
+        assert leaks.leaks(leaks.markers(masters[slug].read_text(encoding="utf-8")), "\n".join(cell.source for cell in nb.cells)) == []
         assert not any(cell.get("outputs") or cell.get("attachments") for cell in nb.cells)
 
 
@@ -64,7 +64,7 @@ def test_the_real_assignments_through_the_grader(browser, tmp_path):  # noqa: F8
     run = grader(*TRIAL, tmp_path, "--count", 2 * len(found), check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     for i, row in enumerate(sorted(read_grades(tmp_path / "grades").values(), key=lambda row: row["student"])):
-        master = found[row["assignment"]].read_text()
+        master = found[row["assignment"]].read_text(encoding="utf-8")
         secrets = leaks.markers(master)
         if i < len(found):  # the model solution is the student's own answer there; the hidden tests are not
             own = leaks.squeeze("".join(re.findall(r"### BEGIN SOLUTION(.*?)### END SOLUTION", master, re.DOTALL)))
@@ -72,9 +72,9 @@ def test_the_real_assignments_through_the_grader(browser, tmp_path):  # noqa: F8
         assert len(secrets) > 10
         assert row["pending"] == "0" or i < len(found)
         page = tmp_path / "grades" / "feedback" / row["student"] / f"{row['assignment']}.html"
-        assert leaks.leaks(secrets, page.read_text()) == []
+        assert leaks.leaks(secrets, page.read_text(encoding="utf-8")) == []
         assert page.stat().st_size <= 300_000
-        assert i >= len(found) or "data:image/png" in page.read_text()  # figures, 2 of them marked by hand
+        assert i >= len(found) or "data:image/png" in page.read_text(encoding="utf-8")  # figures, 2 of them marked by hand
         external, formulas, wrong, raw = open_offline(browser, page)
         assert external == [page.as_uri()] and formulas > 10 and not wrong and not raw, (external, formulas, wrong, raw)
 
@@ -188,8 +188,8 @@ def test_the_check_outside_lets_no_answer_in(slug):
     verify = outside.load(path)
     size = 50_000
     calls = {name: call._replace(part=None, shape=(size,)) for name, call in verify.calls(*verify.inputs(np.random.default_rng())).items()}
-    names = {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
-    lines = [line.strip().encode() for line in path.read_text().splitlines() if len(line.strip()) > 30]
+    names = {node.name for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.FunctionDef)}
+    lines = [line.strip().encode() for line in path.read_text(encoding="utf-8").splitlines() if len(line.strip()) > 30]
     markers = [[byte + 1 for byte in line] for line in lines if b"import" not in line]
     known = f"SIZE = {size}\nNAMES = {names}\nMARKERS = {markers}\nCALLED = {[call.function for call in calls.values()]}\n"
 
@@ -206,7 +206,7 @@ def test_the_check_outside_lets_no_answer_in(slug):
 
 def test_the_built_site_and_the_chapters_give_nothing_away():
     """No text of a solution or of a hidden test of any real master, in any file that is published."""
-    secrets = [m for path in course.masters().values() for m in leaks.markers(path.read_text())]
+    secrets = [m for path in course.masters().values() for m in leaks.markers(path.read_text(encoding="utf-8"))]
     assert secrets
     site = ROOT / "_build" / "html"
     assert site.is_dir(), "run make book first"
@@ -214,7 +214,7 @@ def test_the_built_site_and_the_chapters_give_nothing_away():
                 if p.suffix in (".html", ".ipynb", ".md", ".txt", ".js", ".json") and "_static" not in p.parts]
     assert len(readable) > 20
     for path in readable:
-        text = path.read_text(errors="replace")
+        text = path.read_text(encoding="utf-8", errors="replace")
         if path.suffix == ".ipynb":
             text = "\n".join(cell.source for cell in nbformat.reads(text, as_version=4).cells)
         found = leaks.leaks(secrets, text)
