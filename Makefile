@@ -75,13 +75,11 @@ book: executed
 draft: executed
 	COSIM_EXECUTED=$(EXECUTED) $(BIN)/jupyter-book build . -n
 
-# The site that is tested shows the saved outputs: the tests execute every chapter once, and compare. They wait half of the
-# time, for a browser, a sandbox or a kernel, so that twice as many processes keep the processors busy.
-TESTS_AT_ONCE ?= $(shell expr 2 \* $(JOBS))
+# The site that is tested shows the saved outputs: the tests execute every chapter once, and compare.
 test: $(VENV)/ready
 	rm -rf $(SITE) _build/.doctrees
 	$(BIN)/jupyter-book build . -W -n --keep-going
-	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 offline: book
 	$(BIN)/python -c "import shutil; shutil.make_archive('_build/cosim-book', 'zip', '_build', 'html')"

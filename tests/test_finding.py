@@ -183,11 +183,18 @@ def link_to(page, anchor):
     return page.locator(f"a.term[href$='#{anchor}']").first
 
 
+def hover(page, anchor):
+    """Scroll to a link and point at it; what scrolls later would close its preview."""
+    link_to(page, anchor).scroll_into_view_if_needed()
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    link_to(page, anchor).hover()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_preview_on_hover(page, theme):
     page = page(CHAPTER, color_scheme=theme)
     box = page.locator("#preview")
-    link_to(page, "claim-eq3-loss1-by-hand").hover()
+    hover(page, "claim-eq3-loss1-by-hand")
     page.wait_for_selector("#preview mjx-container")
     assert CLAIMS["eq3-loss1-by-hand"]["statement"] in box.inner_text() and not page.locator("#preview mjx-merror").count()
     page.add_script_tag(content=AXE)
@@ -217,7 +224,7 @@ def test_preview_on_focus(page):
 
 def test_preview_of_a_term(page):
     page = page(CHAPTER)
-    link_to(page, "term-free-diagonal").hover()
+    hover(page, "term-free-diagonal")
     page.wait_for_selector("#preview mjx-container")
     assert "no prediction changes" in page.inner_text("#preview")
     page.add_script_tag(content=AXE)

@@ -86,8 +86,9 @@ addEventListener("DOMContentLoaded", () => {
       open(link);
     } else if (!box.contains(event.target)) close();
   });
-  // A link that the keyboard reaches scrolls into view by itself.
-  addEventListener("scroll", () => owner?.matches(":focus-visible") ? place() : close(), {passive: true});
+  // A link that the keyboard reaches scrolls into view by itself. A preview that is about to open is not stopped: if its link
+  // has left the pointer, that is told as well.
+  addEventListener("scroll", () => owner?.matches(":focus-visible") ? place() : owner && close(), {passive: true});
 });
 
 // --- the filter: what is chosen stands in the address -------------------------------------------
