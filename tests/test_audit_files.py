@@ -242,7 +242,7 @@ GOOD = {"q.npy": npy(E), "zero.npy": npy(np.vstack([E[:4], 0 * E[:1]])), "p.npy"
     ("q.npy --ids few.txt", "few.txt must be one id for each of the 5 rows of q.npy; got 2 ids"), ("q.npy --ids twice.txt", "twice.txt must be free of ids that stand twice; got 'a' in rows [0 1]"),
     ("q.npy --ids latin.txt", "latin.txt must be a readable file"), ("csv-with-id.csv --id-column nr", "a table with a column 'nr'; got ['id', 'x']"),
     ("q.npy --pairs unknown.csv", "unknown.csv must be made of ids of the table; got '77'"), ("q.npy --pairs graded.csv", "0 or 1 in its third column; got '0.5'"),
-    ("q.npy --pairs wide.csv", "a csv file of 2 or 3 columns; got 4"), ("q.npy --pairs ragged.csv", "ragged.csv must be made of ids of the table; got ''"), ("q.npy --pairs longer.csv", "longer.csv must be a readable file of its kind; got ParserError"),
+    ("q.npy --pairs wide.csv", "a csv file of 2 or 3 columns; got 4"), ("q.npy --pairs ragged.csv", "ragged.csv must be a csv file with equally many fields in all lines; got 1 and 2"), ("q.npy --labels ragged.csv", "equally many fields in all lines; got 1 and 2"), ("q.npy --pairs longer.csv", "equally many fields in all lines; got 2 and 3"),
     ("q.npy --pairs empty.csv", "empty.csv must be a readable file of its kind; got EmptyDataError"),
     ("q.npy --pairs head.csv", "at least one line below its header"), ("q.npy --pairs one-sided.csv", "similar must be true for some pairs and false for others; got 2 of 2 true"),
     ("q.npy --labels labels-twice.csv", "ids that stand twice"), ("q.npy --labels one-label.csv", "labels must be at least two"), ("q.npy --labels graded.csv", "a csv file of 2 columns"),

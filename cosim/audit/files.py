@@ -117,7 +117,11 @@ def _columns(path, widths, ids, n, known):
 
 
 def _strings(path):
+    """The fields of a csv file. A line that is too short is refused here: pandas would fill it with nothing."""
     import pandas as pd
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        widths = sorted({len(line) for line in csv.reader(file) if line})
+    require(len(widths) < 2, path, "a csv file with equally many fields in all lines", " and ".join(map(str, widths)))
     return pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
 
 
