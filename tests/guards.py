@@ -104,6 +104,24 @@ def runs_clean(nb):
                 yield i, f"output on stderr: {output.text[:80]!r}"
 
 
+def prints_no_wide_table(nb):
+    """Long lines wrap on the site: of a sentence that is well, of a table nothing is left. A DataFrame scrolls."""
+    for i, cell in cells(nb, "code"):
+        for output in cell.outputs:
+            lines = output.get("text", "").splitlines() if output.output_type == "stream" else ()
+            wide = [line for line in lines if len(line) > MAX_WIDTH and len(re.findall(r"\S(?= {2,}\S)", line)) > 1]
+            if len(wide) > 1:
+                yield i, f"a printed table wider than {MAX_WIDTH} columns, show the DataFrame instead: {wide[0]}"
+
+
+def prints_nothing_between_displays(nb):
+    """The site joins what a cell prints into one piece, which stands at the first."""
+    for i, cell in cells(nb, "code"):
+        kinds = "".join("p" if output.output_type == "stream" else "d" for output in cell.outputs)
+        if "pdp" in re.sub(r"(.)\1+", r"\1", kinds):
+            yield i, "printed text between displays moves above them on the site: display(Markdown(text)) stays"
+
+
 def ends_no_cell_with_a_semicolon(nb):
     for i, cell in cells(nb, "code"):
         if cell.source.rstrip().endswith(";"):

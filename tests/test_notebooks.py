@@ -12,7 +12,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 GUARDS = [guards.is_fresh, guards.has_text_outputs, guards.skips_nothing, guards.runs_clean,
           guards.ends_no_cell_with_a_semicolon, guards.has_no_machine_noise, guards.describes_figures,
           guards.has_short_cells, guards.explains_every_cell, guards.prints_no_booleans,
-          guards.has_no_directives, guards.solves_exercises, guards.anchors_numbers]
+          guards.has_no_directives, guards.solves_exercises, guards.anchors_numbers,
+          guards.prints_no_wide_table, guards.prints_nothing_between_displays]
 NOTEBOOKS = [path.name for path in sorted(BOOK.glob("*.ipynb"))]
 PAGES = [path.name for path in sorted(BOOK.glob("*.md"))]
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -107,6 +108,8 @@ WRONG = {
     "only pictures, which nbval ignores": (guards.has_text_outputs, only_pictures),
     "error": (guards.runs_clean, output(new_output("error", ename="ValueError"))),
     "warning": (guards.runs_clean, output(printed("a warning", name="stderr"))),
+    "wide table": (guards.prints_no_wide_table, output(printed(f"{'a':>30}  {'b':>30}  {'c':>30}\n" * 2))),
+    "titles between tables": (guards.prints_nothing_between_displays, edit(1, outputs=[printed("a\n"), picture(), printed("b\n")])),
     "semicolon": (guards.ends_no_cell_with_a_semicolon, edit(1, source="x;\n")),
     "path": (guards.has_no_machine_noise, output(printed("saved to /home/me/x.png"))),
     "timing": (guards.has_no_machine_noise, edit(1, metadata={"execution": {"iopub.status.idle": "2026"}})),

@@ -156,8 +156,9 @@ def complete_page(app, pagename, templatename, context, doctree):
     for script in context.get("script_files", []):
         if getattr(script, "filename", None):  # none is needed before the text is there
             script.attributes.setdefault("defer", "defer")
-    # A figure that is small on a phone opens by itself, to be enlarged.
+    # In tables a value and its interval stay on one line. A figure that is small on a phone opens by itself, to be enlarged.
     if "body" in context and app.builder.name == "html":
+        context["body"] = re.sub(r"(<td>[^<]*) ± ", "\\1\u00a0±\u00a0", context["body"])
         context["body"] = re.sub(r'<img [^>]*src="([^"]*_images/[^"]*)"[^>]*>', r'<a href="\1">\g<0></a>', context["body"])
     site = app.config.html_baseurl
     tags = {"description": description(doctree), "og:description": description(doctree), "og:type": "article",
