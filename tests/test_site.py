@@ -278,6 +278,20 @@ def test_keyboard_reaches_text_and_solutions(browser, built):
     page.close()
 
 
+def test_printed_tables_keep_their_columns_on_a_phone(browser, built):
+    """A line of a printed table is one line on the page; other output wraps."""
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto((built / "book" / "costs.html").as_uri())
+    lines = page.evaluate("""() => [...document.querySelectorAll("pre.columns")].map(pre => {
+        const style = getComputedStyle(pre), padding = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
+        return [(pre.clientHeight - padding) / parseFloat(style.lineHeight), pre.textContent.trimEnd().split("\\n").length];
+    })""")
+    wrapped = page.locator(".output.stream pre:not(.columns)").evaluate_all("all => all.map(pre => getComputedStyle(pre).whiteSpace)")
+    page.close()
+    assert len(lines) >= 2 and all(round(shown) == printed for shown, printed in lines), lines
+    assert wrapped and set(wrapped) == {"pre-wrap"}
+
+
 def test_print_has_solutions_and_no_navigation(browser, built):
     page = browser.new_page(viewport={"width": 680, "height": 900}, color_scheme="dark")
     page.goto((built / "book/first-objective.html").as_uri())

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -125,6 +125,7 @@ def open_published_notebook(context):
                 button["url"] = re.sub(r"/blob/.*?/book/", f"/blob/gh-pages/{VERSION}/_sources/book/", button["url"])
 
 
+PRINTED = re.compile(r'(<div class="output stream[^>]*><div class="highlight">)<pre>(.*?)</pre>', re.DOTALL)
 GREEK = {"lambda": "λ", "sigma": "σ", "kappa": "κ", "Delta": "Δ", "Omega": "Ω", "times": "×", "to": "→", "cdot": "·"}
 NO_DESCRIPTION = ("Paper:", "About this", "To run it elsewhere", "How to read", "Write down")
 
@@ -150,15 +151,24 @@ def description(doctree):
     return text if len(text) <= 200 else text[:199].rsplit(" ", 1)[0] + " …"
 
 
+def keep_columns(match):
+    """A printed table scrolls on a phone, where other output wraps: two lines of columns, and none wider than a page of code."""
+    lines = unescape(re.sub(r"<[^>]*>", "", match[2])).splitlines()
+    columns = [line for line in lines if re.search(r"\S {2,}\S", line)]
+    return f'{match[1]}<pre class="columns">{match[2]}</pre>' if len(columns) > 1 and max(map(len, lines)) <= 80 else match[0]
+
+
 def complete_page(app, pagename, templatename, context, doctree):
     """Description and social card, a link to how to cite, and links that open what they should."""
     open_published_notebook(context)
     for script in context.get("script_files", []):
         if getattr(script, "filename", None):  # none is needed before the text is there
             script.attributes.setdefault("defer", "defer")
-    # In tables a value and its interval stay on one line. A figure that is small on a phone opens by itself, to be enlarged.
+    # In tables a value and its interval stay on one line, and printed ones keep their columns. A figure that is small on a
+    # phone opens by itself, to be enlarged.
     if "body" in context and app.builder.name == "html":
         context["body"] = re.sub(r"(<td>[^<]*) ± ", "\\1\u00a0±\u00a0", context["body"])
+        context["body"] = PRINTED.sub(keep_columns, context["body"])
         context["body"] = re.sub(r'<img [^>]*src="([^"]*_images/[^"]*)"[^>]*>', r'<a href="\1">\g<0></a>', context["body"])
     site = app.config.html_baseurl
     tags = {"description": description(doctree), "og:description": description(doctree), "og:type": "article",
