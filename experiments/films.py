@@ -289,9 +289,9 @@ def user_quality(E, data):
     graded = taste @ taste.T
     if E is None:
         return dict(overlap=graded[np.triu_indices(len(graded), 1)].mean())
-    E = simulation.unit(E)
+    known = E.any(axis=1)  # a user whose clicks are all hidden has no direction
+    E, graded, train, judge = simulation.unit(E[known]), graded[np.ix_(known, known)], data.train[known], data.judge[known]
     near = nearest(E @ E.T, NEAR_USERS)
     weight = np.zeros_like(graded)
     np.put_along_axis(weight, near, 1, axis=1)
-    return dict(overlap=np.take_along_axis(graded, near, axis=1).mean(),
-                recall=recall(weight @ data.train, data.train, data.judge))
+    return dict(overlap=np.take_along_axis(graded, near, axis=1).mean(), recall=recall(weight @ train, train, judge))
