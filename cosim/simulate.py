@@ -7,8 +7,11 @@ from scipy import sparse
 
 from ._checks import check_int, check_number, check_rng, check_vector, require
 
-# Keys that are drawn at once: few enough for a cache of 2 MB.
-CHUNK = 100_000
+# Bytes of what is drawn at once, few enough for a cache of 2 MB: four for a key in float32, one for a screened item.
+CHUNK = 400_000
+
+# Lists of up to p / SHORT items are short.
+SHORT = 10
 
 # Two keys in float32 are told apart if their ratio is above CLOSE: five roundings each, of 2^-24 at most. Beyond FAR the
 # rate of a key may be so small that float32 has no full precision for it.
@@ -45,7 +48,8 @@ def simulate_clicks(n: int, p: int, n_clusters: int, *, rng,
 
     Source: Section 4. Sampling by an exponential race: with independent
     E_i ~ Exp(1), the k smallest of E_i / p_i are a successive sample of size k
-    (Efraimidis and Spirakis 2006).
+    (Efraimidis and Spirakis 2006). Where max_items <= p / 10 most of the E_i
+    are drawn to their first eight bits only.
 
     Parameters
     ----------
@@ -111,7 +115,7 @@ def simulate_clicks(n: int, p: int, n_clusters: int, *, rng,
     log_activity = -activity_exponent * np.log(support)
     activity = np.exp(log_activity - log_activity.max())  # k^-a, no overflow
     k_u = rng.choice(support, size=n, p=activity / activity.sum())
-    X = _race(preference, cluster, popularity, k_u, rng)
+    X = _race(preference, cluster, popularity, k_u, max_items, rng)
     return Clicks(X, cluster, popularity)
 
 
@@ -138,20 +142,33 @@ def _draw_exponents(n_clusters, exponent_range, exponents, rng):
     return rng.uniform(low, high, size=n_clusters)
 
 
-def _race(preference, cluster, popularity, k_u, rng):
-    """Each user's k_u first arrivals of an exponential race with rates p_ui, as 0/1 rows.
-
-    Users come by rising k_u. The race is run in float32, and in float64 where that cannot tell who is among the first.
-    """
+def _race(preference, cluster, popularity, k_u, max_items, rng):
+    """Each user's k_u first arrivals of an exponential race with rates p_ui, as 0/1 rows. Users come by rising k_u."""
     n, p = len(k_u), len(cluster)
-    start = np.concatenate([[0], np.cumsum(k_u)])
-    items = np.empty(start[-1], dtype=np.int32)
-    by_cluster = np.zeros((preference.shape[1], p))
-    by_cluster[cluster, np.arange(p)] = popularity
+    order = np.argsort(k_u, kind="stable")
+    run, width = (_screened_race, p) if SHORT * int(max_items) <= p else (_whole_race, 4 * p)
+    chunks = np.array_split(order, min(n, -(-n * width // CHUNK)))
+    start = np.concatenate([[0], np.cumsum(k_u[order])])
+    start = start.astype(np.int32 if start[-1] <= np.iinfo(np.int32).max else np.int64)  # then scipy need not look
+    items, at = np.empty(start[-1], start.dtype), 0
+    for first in run(chunks, preference, cluster, popularity, k_u, rng):
+        items[at:at + first.size] = first
+        at += first.size
+    X = sparse.csr_array((np.ones(items.size, np.int8), items, start), shape=(n, p))[np.argsort(order)]
+    X.data = np.ones(items.size)
+    return X
+
+
+def _whole_race(chunks, preference, cluster, popularity, k_u, rng):
+    """The items of chunk after chunk of users: all arrivals are drawn.
+
+    The race is run in float32, and in float64 where that cannot tell who is among the first.
+    """
+    by_cluster = np.zeros((preference.shape[1], len(cluster)))
+    by_cluster[cluster, np.arange(len(cluster))] = popularity
     exact = preference, by_cluster
     preference, by_cluster = preference.astype(np.float32), by_cluster.astype(np.float32)
-    chunks = np.array_split(np.argsort(k_u, kind="stable"), min(n, -(-n * p // CHUNK)))
-    space = np.empty((len(chunks[0]), p))
+    space = np.empty((len(chunks[0]), len(cluster)))
     for users in chunks:
         k, drawn = k_u[users], rng.standard_exponential(out=space[:users.size])
         keys = drawn.astype(np.float32)
@@ -160,8 +177,70 @@ def _race(preference, cluster, popularity, k_u, rng):
             found = _smallest(keys, k)
             if found is None:
                 found = _smallest_exactly(drawn / (exact[0][users] @ exact[1]), k)
-        items[np.repeat(start[users + 1] - np.cumsum(k), k) + np.arange(k.sum())] = found
-    return sparse.csr_array((np.ones(items.size), items, start), shape=(n, p))
+        yield found
+
+
+def _screened_race(chunks, preference, cluster, popularity, k_u, rng):
+    """The same where lists are short: a random byte rules out most items, for which nothing more is drawn.
+
+    Item i arrives at -log(1 - U) / p_ui with U = (byte + fraction) / 256. Fractions are drawn for the items whose byte lets
+    them arrive by the time `until`, when some more than k_u should be there; and for all items of a user for whom that was
+    too early.
+    """
+    p = len(cluster)
+    last_byte, level, until = _screen(preference, cluster, popularity, k_u)
+    for users in chunks:
+        k, rows = k_u[users], np.arange(users.size)
+        byte = rng.integers(2**64, size=-(-users.size * p // 8), dtype=np.uint64).view(np.uint8)[:users.size * p]
+        latest = np.concatenate([of[level[c, users]] for c, of in enumerate(last_byte)], axis=1)
+        found = np.flatnonzero(byte <= latest.ravel())
+        row = found // p
+        item = found - p * row
+        U = (byte.take(found) + rng.random(found.size)) / 256
+        rate = preference[users].take(row * preference.shape[1] + cluster.take(item)) * popularity.take(item)
+        with np.errstate(divide="ignore", over="ignore"):  # as above
+            keys = -np.log1p(-U) / rate
+            few = np.sort(_padded(keys, row, len(k), k.max() + 1)[0], axis=1)
+            bound = few[rows, k - 1]
+            again = (bound > until[users]) | (bound == few[rows, k])  # too early, or a tie
+            bound[again] = -1
+            first = np.compress(keys <= bound[row], item)
+            if again.any():
+                drawn = again[row]
+                every = (byte.reshape(-1, p)[again] + rng.random((again.sum(), p))) / 256
+                every[(np.cumsum(again) - 1)[row[drawn]], item[drawn]] = U[drawn]
+                late = _smallest_exactly(-np.log1p(-every) / (preference[users[again]][:, cluster] * popularity), k[again])
+                both = np.empty(k.sum(), first.dtype)
+                both[np.repeat(again, k)], both[np.repeat(~again, k)] = late, first
+                first = both
+        yield first
+
+
+def _screen(preference, cluster, popularity, k_u):
+    """The largest byte of an item that can arrive in time: by cluster, for rising levels (levels, items); the level of every
+    cluster and user; and the time in question of every user.
+
+    By the time t, an item has arrived with the chance 1 - exp(-t p_uc p_i). A level is a range of t p_uc.
+    """
+    n_clusters, p = preference.shape[1], len(cluster)
+    grid = np.arange(-np.log(8 * p), np.log(1e6), 0.1)
+    top = len(grid)  # the level of all that is beyond: every item may be there
+    chance = [np.vstack([-np.expm1(-np.outer(np.exp(grid), popularity[cluster == c])), np.ones(np.sum(cluster == c))])
+              for c in range(n_clusters)]
+    expected = np.concatenate([of.sum(axis=1) for of in chance])  # arrivals
+
+    # The earliest time, in steps of the grid, by which three standard deviations more than k_u are expected.
+    target = k_u + 3 * np.sqrt(k_u) + 2
+    speed = preference @ np.bincount(cluster, popularity, minlength=n_clusters)
+    start = np.log(target / np.maximum(speed, 1e-300))
+    with np.errstate(divide="ignore"):
+        level = np.ceil((np.log(preference.T) + start - grid[0]) / 0.1).clip(-128, top).astype(np.int32)
+    steps, place = np.zeros(len(k_u), np.int32), (top + 1) * np.arange(n_clusters)[:, None]
+    for half in (64, 32, 16, 8, 4, 2, 1):
+        arrivals = expected.take(place + (level + (steps + half - 1)).clip(0, top)).sum(axis=0)
+        steps[arrivals < target] += half
+    last_byte = [np.minimum(256 * of, 255).astype(np.uint8) for of in chance]
+    return last_byte, (level + steps).clip(0, top), np.exp(start + 0.1 * steps)
 
 
 def _smallest(keys, k):
@@ -173,15 +252,24 @@ def _smallest(keys, k):
     size = max(1, p // max(2 * k.max(), 100))
     groups = p // size
     bound = _kth(keys[:, :size * groups].reshape(n, size, groups).min(axis=1), k)
-    found = np.flatnonzero(keys <= bound)
+    column = np.tile(np.arange(p, dtype=np.int32), n)
     if size > 1:
-        count = np.bincount(found // p, minlength=n)
-        inside = np.arange(count.max()) < count[:, None]
-        few = np.full(inside.shape, np.inf, dtype=keys.dtype)
-        few[inside] = keys.ravel()[found]
+        found = np.flatnonzero(keys <= bound)
+        few, inside = _padded(keys.take(found), found // p, n)
         bound = _kth(few, k)
-        found = found[(few <= bound)[inside]]
-    return found.astype(np.int32) % p if found.size == k.sum() and bound.max() < FAR else None
+        column = column.take(np.compress((few <= bound)[inside], found))
+    else:
+        column = np.compress((keys <= bound).ravel(), column)
+    return column if column.size == k.sum() and bound.max() < FAR else None
+
+
+def _padded(keys, row, n, least=0):
+    """Keys of n rows as a matrix with a column for the most that a row has, or `least`, infinite beyond; and where they are."""
+    count = np.bincount(row, minlength=n)
+    inside = np.arange(max(count.max(), least)) < count[:, None]
+    few = np.full(inside.shape, np.inf, dtype=keys.dtype)
+    np.place(few, inside, keys)
+    return few, inside
 
 
 def _kth(keys, k):

@@ -13,6 +13,14 @@ LEVEL = 1e-3
 SEEDS = range(5)
 
 
+@pytest.fixture(params=["whole", "screened"])
+def race(request, monkeypatch):
+    """Whichever race the sizes would ask for, this one is run."""
+    monkeypatch.setattr(simulate, "_whole_race", getattr(simulate, f"_{request.param}_race"))
+    monkeypatch.setattr(simulate, "_screened_race", getattr(simulate, f"_{request.param}_race"))
+    return request.param
+
+
 def draw(n=200, p=30, n_clusters=3, *, seed=0, max_items=10, **options):
     return simulate_clicks(n, p, n_clusters, rng=np.random.default_rng(seed), max_items=max_items, **options)
 
@@ -42,10 +50,9 @@ FOUR = dict(p=4, n_clusters=2, cluster_sizes=[2, 2], exponents=[3, 1], concentra
 WEIGHTS = np.array([8, 1, 8, 4]) / 21
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_draws_are_successive_samples(seed, k):
-    seen = counts(rows_of(draw(20_000, seed=seed, **FOUR).X), k)
+def test_draws_are_successive_samples(k, race):
+    seen = sum(counts(rows_of(draw(20_000, seed=seed, **FOUR).X), k) for seed in SEEDS)
     expected = np.array(list(successive(WEIGHTS, k).values()))
     assert np.isclose(expected.sum(), 1)
     assert stats.chisquare(seen, expected * seen.sum()).pvalue > LEVEL
@@ -55,7 +62,7 @@ def test_draws_are_successive_samples(seed, k):
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("k", [2, 3])
-def test_draws_match_generator_choice(seed, k):
+def test_draws_match_generator_choice(seed, k, race):
     seen = counts(rows_of(draw(20_000, seed=seed, **FOUR).X), k)
     rng = np.random.default_rng(seed + 1000)
     reference = counts([rng.choice(4, size=k, replace=False, p=WEIGHTS) for _ in range(7000)], k)
@@ -63,7 +70,7 @@ def test_draws_match_generator_choice(seed, k):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_first_item_follows_the_dirichlet_mixture(seed):
+def test_first_item_follows_the_dirichlet_mixture(seed, race):
     sizes, beta = [1, 3], [1.0, 1.0]  # with p_u1 = x ~ Unif(0, 1): p_ui = p_{u,c_i} p_i / sum
     popularity = np.array([1, 1, 1 / 2, 1 / 3])
     total = popularity[1:].sum()
@@ -75,7 +82,7 @@ def test_first_item_follows_the_dirichlet_mixture(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("a", [0, 0.5, 2])
-def test_number_of_items_is_a_power_law(seed, a):
+def test_number_of_items_is_a_power_law(seed, a, race):
     k_u = draw(20_000, seed=seed, activity_exponent=a).X.sum(axis=1)
     law = np.arange(1, 11.0) ** -a
     assert stats.chisquare(np.bincount(k_u.astype(int), minlength=11)[1:], 20_000 * law / law.sum()).pvalue > LEVEL
@@ -96,7 +103,7 @@ def test_exponents_are_uniform(options, low, high):
     assert stats.kstest(beta, stats.uniform(low, high - low).cdf).pvalue > LEVEL
 
 
-def test_X_holds_zeros_and_ones_without_repetition():
+def test_X_holds_zeros_and_ones_without_repetition(race):
     X, cluster, popularity = draw(3000)
     assert isinstance(X, sparse.csr_array) and X.shape == (3000, 30)
     assert X.has_canonical_format and set(X.data) == {1}
@@ -121,7 +128,7 @@ def test_given_sizes_and_exponents_are_used():
     np.testing.assert_allclose(popularity, [1, 1 / 2, 1 / 3, 1, 1 / 4, 1 / 9], rtol=1e-15)
 
 
-def test_concentration_spreads_a_users_clicks():
+def test_concentration_spreads_a_users_clicks(race):
     shares = []
     for value in (0.01, 1, 100):
         X, cluster, _ = draw(2000, 300, concentration=value, cluster_sizes=[100] * 3, exponents=[1] * 3,
@@ -134,11 +141,11 @@ def test_concentration_spreads_a_users_clicks():
 @pytest.mark.parametrize("options", [
     dict(cluster_probs=[0.1, 0.1, 0.8]), dict(cluster_sizes=[20, 5, 5]), dict(exponent_range=(0, 0.1)),
     dict(exponents=[0, 0, 0]), dict(concentration=5.0), dict(activity_exponent=2.0), dict(max_items=5)], ids=str)
-def test_every_choice_has_an_effect(options):
+def test_every_choice_has_an_effect(options, race):
     assert (draw(**options).X != draw().X).nnz > 0
 
 
-def test_the_rng_decides_everything():
+def test_the_rng_decides_everything(race):
     before = np.random.get_state()[1].copy()
     first, again, other = draw(), draw(), draw(seed=1)
     assert (np.random.get_state()[1] == before).all()
@@ -163,7 +170,7 @@ def test_the_chunk_size_changes_nothing(chunk, monkeypatch):
     (5, 6, 2, dict(max_items=6, activity_exponent=-1e6)), (5, 6, 2, dict(max_items=6, activity_exponent=1e6)),
     (5, 6, 2, dict(max_items=1, concentration=1e-3)), (5, 200, 2, dict(max_items=200)),
     (np.int8(100), np.uint8(200), np.int8(2), dict(max_items=np.uint8(200)))], ids=str)
-def test_degenerate_sizes(n, p, n_clusters, options):
+def test_degenerate_sizes(n, p, n_clusters, options, race):
     X = draw(n, p, n_clusters, **options).X
     k_u = X.sum(axis=1)
     assert X.shape == (n, p) and k_u.min() >= 1 and k_u.max() <= options["max_items"]
@@ -226,7 +233,7 @@ NUMBER = "made of real numbers; got dtype"
     (dict(exponent_range=1), "exponent_range must be a vector of 2 numbers; got shape ()"),
     (dict(exponents=[1e6, 1e6, 1e6]), "max_items must be at most the number of items that a user can choose; got"),
 ], ids=str)
-def test_errors(options, message):
+def test_errors(options, message, race):
     with pytest.raises(ValueError) as caught:
         draw(**options)
     assert str(caught.value).startswith(message), str(caught.value)
@@ -239,6 +246,79 @@ def test_rng_must_be_a_generator(rng):
     assert str(caught.value).startswith(f"rng must be a numpy.random.Generator; got {rng!r}. Make one with")
 
 
+# Three clusters of which one is dear to nobody, steep and flat popularity, lists of up to 3 and up to a tenth of the items.
+SCREENS = [dict(), dict(concentration=0.01), dict(exponents=[0, 1, 9]), dict(cluster_sizes=[300, 0, 0]),
+           dict(max_items=3, exponent_range=(0, 0.1))]
+
+
+@pytest.mark.parametrize("options", SCREENS, ids=str)
+def test_a_byte_rules_out_only_who_comes_too_late(options, monkeypatch):
+    """An item whose byte is above the last one arrives after the time of its user, whatever its fraction."""
+    seen = []
+    screen = simulate._screen
+    monkeypatch.setattr(simulate, "_screen", lambda *given: seen.append((given, screen(*given))) or seen[-1][1])
+    X = draw(2000, 300, max_items=options.pop("max_items", 30), **options).X
+    (preference, cluster, popularity, k_u), (last_byte, level, until) = seen[0]
+    last = np.concatenate([of[level[c]] for c, of in enumerate(last_byte)], axis=1)
+    chance = -np.expm1(-until[:, None] * preference[:, cluster] * popularity)
+    assert last.shape == (2000, 300) and (chance <= (last + 1.0) / 256).all()
+    assert (X.sum(axis=1) == k_u).all()
+    if not options:  # it rules out most items, and most users are done at the first try
+        assert np.mean(last < 32) > 0.7 and np.mean(chance.sum(axis=1) > k_u + 2 * np.sqrt(k_u)) > 0.99
+
+
+@pytest.mark.parametrize("exponents", [[0.2, 0.7, 1.5], [0, 0, 0], [0, 2, 4]], ids=str)
+def test_both_races_have_the_same_law(exponents, monkeypatch):
+    """How often each item is among a list of 1 to 30 items of 300, for users who like three clusters alike."""
+    drawn = []
+    for short in (10, 10**9):  # lists are short at up to a tenth of the items, or never
+        monkeypatch.setattr(simulate, "SHORT", short)
+        clicks = draw(30_000, 300, seed=short, max_items=30, exponents=exponents, cluster_sizes=[100] * 3, concentration=1e8)
+        drawn.append(clicks.X.sum(axis=0))
+    drawn = np.array(drawn)
+    assert stats.chi2_contingency(drawn[:, drawn.sum(axis=0) > 20]).pvalue > LEVEL
+
+
+class Known:
+    """In the place of a generator: these bytes; and fractions below 1/2 for what is drawn first, above it for what follows."""
+
+    def __init__(self, byte):
+        self.byte, self.noise, self.base = byte, np.random.default_rng(1), 0.0
+
+    def integers(self, *_, **__):
+        return self.byte.ravel().view(np.uint64)
+
+    def random(self, size):
+        self.base, base = 0.5, self.base
+        return base + self.noise.random(size) / 2
+
+
+@pytest.mark.parametrize("steps, share", [(0, 0.0), (5, 0.2), (14, 0.99)])
+def test_who_is_not_done_in_time_is_drawn_further(steps, share, monkeypatch):
+    """What was drawn of a user stays: to begin anew would favour those who have a late arrival."""
+    byte, k = np.random.default_rng(0).integers(256, size=(400, 200)).astype(np.uint8), np.full(400, 20)
+    cluster, popularity, preference = np.zeros(200, int), np.ones(200), np.ones((400, 1))
+    last_byte, level, until = simulate._screen(preference, cluster, popularity, k)
+    level, until = level - steps, until * np.exp(-0.1 * steps)
+    monkeypatch.setattr(simulate, "_screen", lambda *_: (last_byte, level, until))
+    found, = simulate._screened_race([np.arange(400)], preference, cluster, popularity, k, Known(byte))
+
+    first, U, fractions = byte <= last_byte[0][level[0]], np.full(byte.shape, np.inf), Known(byte)
+    U[first] = (byte[first] + fractions.random(first.sum())) / 256
+    again = -np.log1p(-np.minimum(np.sort(U, axis=1)[:, 19], 1 - 1e-9)) > until
+    rest = np.zeros_like(first)
+    rest[again] = ~first[again]
+    U[rest] = ((byte[again] + fractions.random((again.sum(), 200))) / 256)[~first[again]]
+    assert abs(again.mean() - share) < 0.1
+    np.testing.assert_array_equal(found.reshape(400, 20), np.sort(np.argsort(U, axis=1)[:, :20], axis=1))
+
+
+def test_a_tie_for_the_last_place_makes_no_list_longer():
+    byte, k = np.repeat(np.arange(64, dtype=np.uint8), 10).reshape(4, 160), np.full(4, 8)
+    known = Known(byte)
+    known.random = np.zeros  # the same fraction for all, so that ten arrive at once
+    found, = simulate._screened_race([np.arange(4)], np.ones((4, 1)), np.zeros(160, int), np.ones(160), k, known)
+    assert found.size == 32 and (np.diff(found.reshape(4, 8)) > 0).all() and (found < 10).all()
 @pytest.mark.parametrize("keys", [
     lambda rng: rng.random((50, 40)), lambda rng: 1 + 1e-12 * rng.random((50, 40)),  # float32 sees 1
     lambda rng: 1e300 * rng.random((50, 40)), lambda rng: 1e-300 * rng.random((50, 40)),  # infinity, and 0
