@@ -46,23 +46,32 @@ WHOLE_LEDGER := $(shell grep -l "claims.ledger()" book/*.ipynb)
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
+# nbconvert takes as long to start as a short chapter to run: what has changed is listed first, then run a few at a time.
+EXECUTE = $(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --output-dir $(EXECUTED) \
+	--ExecutePreprocessor.record_timing=False \
+	--NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor \
+	--ClearMetadataPreprocessor.enabled=True \
+	--ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec \
+	--ClearMetadataPreprocessor.preserve_cell_metadata_mask=tags \
+	--ClearMetadataPreprocessor.preserve_cell_metadata_mask=mystnb \
+	--ClearMetadataPreprocessor.preserve_cell_metadata_mask=jupyter
+
+define execute
+@mkdir -p $(EXECUTED)
+@: > $(EXECUTED)/changed
+@$(MAKE) --no-print-directory --silent $(1)
+xargs -n 3 -P $(JOBS) -r $(EXECUTE) < $(EXECUTED)/changed
+endef
+
 $(EXECUTED)/%.ipynb: book/%.ipynb $(PACKAGE) $(VENV)/ready
-	$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --output-dir $(EXECUTED) \
-		--ExecutePreprocessor.record_timing=False \
-		--NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor \
-		--ClearMetadataPreprocessor.enabled=True \
-		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec \
-		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=tags \
-		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=mystnb \
-		--ClearMetadataPreprocessor.preserve_cell_metadata_mask=jupyter \
-		$<
+	echo $< >> $(EXECUTED)/changed
 
 # Of the ledger, a chapter needs its own claims, or all of them.
 $(LEDGER:cosim/ledger/%.toml=$(EXECUTED)/%.ipynb): $(EXECUTED)/%.ipynb: cosim/ledger/%.toml
 $(WHOLE_LEDGER:book/%=$(EXECUTED)/%): $(LEDGER)
 
 executed: $(VENV)/ready
-	$(MAKE) --no-print-directory --jobs=$(JOBS) $(CHAPTERS_RUN)
+	$(call execute,$(CHAPTERS_RUN))
 
 # Sphinx alone executes nothing (_config.yml): it shows the outputs of $(EXECUTED) if told where they are, else the saved ones.
 # It starts from nothing, so that it warns of all pages.
@@ -102,7 +111,7 @@ serve: book
 
 # Files keep their times when they are copied, so that a chapter that was just saved counts as executed.
 notebooks: $(VENV)/ready
-	$(MAKE) --no-print-directory --jobs=$(JOBS) $(NOTEBOOKS:book/%=$(EXECUTED)/%)
+	$(call execute,$(NOTEBOOKS:book/%=$(EXECUTED)/%))
 	cp -p $(NOTEBOOKS:book/%=$(EXECUTED)/%) book
 
 experiments: $(VENV)/ready
