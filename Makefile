@@ -38,7 +38,7 @@ $(VENV)/ready: requirements.txt requirements-grading.txt requirements-test.txt p
 # processes as JOBS says, the longest first. Only what is the same on every machine is kept: no timings, no Python version.
 JOBS ?= 2
 EXECUTED := _build/executed
-LONGEST := second-objective full-rank two-objectives remedies robustness experiment
+LONGEST := remedies audit optimizers full-rank digits second-objective two-objectives experiment robustness past-one-machine
 CHAPTERS_RUN = $(patsubst book/%,$(EXECUTED)/%,$(wildcard $(LONGEST:%=book/%.ipynb)) $(NOTEBOOKS))
 PACKAGE := $(shell find cosim -type f -not -path "*/__pycache__/*" -not -path "cosim/ledger/*")
 LEDGER := $(wildcard cosim/ledger/*.toml)
@@ -46,7 +46,8 @@ WHOLE_LEDGER := $(shell grep -l "claims.ledger()" book/*.ipynb)
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-# nbconvert takes as long to start as a short chapter to run: what has changed is listed first, then run a few at a time.
+# nbconvert takes as long to start as a short chapter to run: what has changed is listed first, then run a few at a time; one
+# process more than JOBS, for the time in which a kernel starts.
 EXECUTE = $(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --output-dir $(EXECUTED) \
 	--ExecutePreprocessor.record_timing=False \
 	--NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor \
@@ -60,7 +61,7 @@ define execute
 @mkdir -p $(EXECUTED)
 @: > $(EXECUTED)/changed
 @$(MAKE) --no-print-directory --silent $(1)
-xargs -n 3 -P $(JOBS) -r $(EXECUTE) < $(EXECUTED)/changed
+xargs -n 3 -P $$(($(JOBS) + 1)) -r $(EXECUTE) < $(EXECUTED)/changed
 endef
 
 $(EXECUTED)/%.ipynb: book/%.ipynb $(PACKAGE) $(VENV)/ready

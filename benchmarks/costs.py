@@ -29,7 +29,7 @@ ALS_STEPS, ALS_ERROR = 15, 1e-6  # implicit's default; or until the loss is so n
 EXTRA = {"implicit": "implicit", "faiss": "faiss-cpu"}  # module -> distribution
 REPEATS = 3
 ONE_THREAD = dict.fromkeys(["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"], "1")
-WARM = 2  # seconds below which the second call is measured
+WARM = 2  # seconds below which five more calls are measured instead, by their median
 
 
 # --- candidates: set up, then a function that is measured ---------------------------------------
@@ -252,7 +252,7 @@ def measure_here(row, who):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     seconds = timed(call)
     if seconds < WARM:  # what is imported or loaded at the first call would count more than the call
-        seconds = timed(call)
+        seconds = statistics.median(timed(call) for _ in range(5))
     print(json.dumps([seconds, before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit]))
 
 

@@ -192,7 +192,7 @@ def _screened_race(chunks, preference, cluster, popularity, k_u, rng):
     for users in chunks:
         k, rows = k_u[users], np.arange(users.size)
         byte = rng.integers(2**64, size=-(-users.size * p // 8), dtype=np.uint64).view(np.uint8)[:users.size * p]
-        latest = np.concatenate([of[level[c, users]] for c, of in enumerate(last_byte)], axis=1)
+        latest = np.concatenate([of.take(level[c, users], axis=0) for c, of in enumerate(last_byte)], axis=1)
         found = np.flatnonzero(byte <= latest.ravel())
         row = found // p
         item = found - p * row
@@ -200,7 +200,8 @@ def _screened_race(chunks, preference, cluster, popularity, k_u, rng):
         rate = preference[users].take(row * preference.shape[1] + cluster.take(item)) * popularity.take(item)
         with np.errstate(divide="ignore", over="ignore"):  # as above
             keys = -np.log1p(-U) / rate
-            few = np.sort(_padded(keys, row, len(k), k.max() + 1)[0], axis=1)
+            few = _padded(keys, row, len(k), k.max() + 1)[0]
+            few.sort(axis=1)
             bound = few[rows, k - 1]
             again = (bound > until[users]) | (bound == few[rows, k])  # too early, or a tie
             bound[again] = -1
