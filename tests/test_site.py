@@ -279,33 +279,6 @@ def test_keyboard_reaches_text_and_solutions(browser, built):
     page.close()
 
 
-@pytest.mark.parametrize("chapter", ["full-rank", "losses"])
-def test_a_phone_leaves_far_sections_for_later_and_finds_every_place(browser, built, chapter):
-    """Sections that are not laid out have a height that is only guessed: who follows a link, or comes back, needs the true one."""
-    page = browser.new_page(viewport=PHONE, reduced_motion="reduce")
-    address = (built / f"book/{chapter}.html").as_uri()
-    top = "id => document.getElementById(id).getBoundingClientRect().top"
-    there = f"id => {{ const top = ({top})(id); return -5 < top && top < innerHeight / 2; }}"
-    skipped = """() => [...document.querySelectorAll('.bd-article > section > section')].filter(
-        section => !section.firstElementChild.checkVisibility({contentVisibilityAuto: true})).length"""
-    page.goto(address)
-    assert page.evaluate(skipped) > 3, "nothing is left for later, so nothing is tested"
-    places = page.evaluate("() => [...document.querySelectorAll('.bd-article [id^=eq-], .bd-article section section')].map(e => e.id)")
-    for place in reversed(places[:-3]):  # to the end at once, then backwards; the last ones can't be at the top
-        page.evaluate("id => { location.hash = id; }", place)
-        page.wait_for_function(there, arg=place, timeout=10_000)
-    for place in places[1:-3:4]:
-        page.goto("about:blank")
-        page.goto(f"{address}#{place}")
-        page.wait_for_function(there, arg=place, timeout=10_000)
-    assert page.evaluate(skipped) == 0
-    page.goto("about:blank")
-    page.goto(address)
-    page.reload()
-    page.wait_for_function(f"() => ({skipped})() === 0", timeout=10_000)
-    page.close()
-
-
 def test_printed_tables_keep_their_columns_on_a_phone(browser, built):
     """A line of a printed table is one line on the page; other output wraps."""
     page = browser.new_page(viewport={"width": 390, "height": 800})
