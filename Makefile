@@ -34,8 +34,8 @@ $(VENV)/ready: requirements.txt requirements-grading.txt requirements-test.txt p
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	touch $@
 
-# A chapter is executed anew when it, the package or the environment has changed: with one BLAS thread each, on as many
-# processes as JOBS says, the longest first. Only what is the same on every machine is kept: no timings, no Python version.
+# A chapter is executed anew when it, the package or the environment has changed: with one BLAS thread each, the
+# longest first. Only what is the same on every machine is kept: no timings, no Python version.
 JOBS ?= 2
 EXECUTED := _build/executed
 LONGEST := remedies audit optimizers full-rank digits second-objective two-objectives experiment robustness past-one-machine

@@ -213,6 +213,7 @@ BEST = ("svds", "smaller Gram")
 ROWS = {
     "import": (imports, (), ["cosim", "numpy and scipy.sparse"], [("numpy and scipy.sparse", 1 / 1.3)]),
     "simulate, lists up to 100": (simulate, (100,), ["cosim", "choice loop"], [("choice loop", 12)]),
+    "simulate, lists up to 200": (simulate, (200,), ["cosim", "choice loop"], []),
     "simulate, lists up to 1,000": (simulate, (1000,), ["cosim", "choice loop"], [("choice loop", 12)]),
     "spectrum, 20,000 x 1,000": (spectrum, ("20,000 x 1,000",), ["cosim", "numpy.linalg.svd", "TruncatedSVD", *BEST],
                                  [("numpy.linalg.svd", 12), ("best", 1 / 1.5)]),

@@ -8,6 +8,7 @@ from scipy import sparse
 from ._checks import check_int, check_number, check_rng, check_vector, require
 
 # Bytes of what is drawn at once, few enough for a cache of 2 MB: four for a key in float32, one for a screened item.
+# Where lists are short, what a seed gives depends on it.
 CHUNK = 400_000
 
 # Lists of up to p / SHORT items are short.

@@ -158,7 +158,7 @@ def test_the_rng_decides_everything(race):
 
 
 @pytest.mark.parametrize("chunk", [1, 100, 10**9])
-def test_the_chunk_size_changes_nothing(chunk, monkeypatch):
+def test_the_chunk_size_changes_nothing_where_all_is_drawn(chunk, monkeypatch):
     expected = draw().X
     monkeypatch.setattr(simulate, "CHUNK", chunk)
     assert (draw().X != expected).nnz == 0
@@ -246,7 +246,7 @@ def test_rng_must_be_a_generator(rng):
     assert str(caught.value).startswith(f"rng must be a numpy.random.Generator; got {rng!r}. Make one with")
 
 
-# Three clusters of which one is dear to nobody, steep and flat popularity, lists of up to 3 and up to a tenth of the items.
+# One taste for each user, steep and flat popularity, empty clusters, very short lists.
 SCREENS = [dict(), dict(concentration=0.01), dict(exponents=[0, 1, 9]), dict(cluster_sizes=[300, 0, 0]),
            dict(max_items=3, exponent_range=(0, 0.1))]
 
@@ -257,7 +257,7 @@ def test_a_byte_rules_out_only_who_comes_too_late(options, monkeypatch):
     seen = []
     screen = simulate._screen
     monkeypatch.setattr(simulate, "_screen", lambda *given: seen.append((given, screen(*given))) or seen[-1][1])
-    X = draw(2000, 300, max_items=options.pop("max_items", 30), **options).X
+    X = draw(2000, 300, **{"max_items": 30, **options}).X
     (preference, cluster, popularity, k_u), (last_byte, level, until) = seen[0]
     last = np.concatenate([of[level[c]] for c, of in enumerate(last_byte)], axis=1)
     chance = -np.expm1(-until[:, None] * preference[:, cluster] * popularity)
@@ -319,6 +319,8 @@ def test_a_tie_for_the_last_place_makes_no_list_longer():
     known.random = np.zeros  # the same fraction for all, so that ten arrive at once
     found, = simulate._screened_race([np.arange(4)], np.ones((4, 1)), np.zeros(160, int), np.ones(160), k, known)
     assert found.size == 32 and (np.diff(found.reshape(4, 8)) > 0).all() and (found < 10).all()
+
+
 @pytest.mark.parametrize("keys", [
     lambda rng: rng.random((50, 40)), lambda rng: 1 + 1e-12 * rng.random((50, 40)),  # float32 sees 1
     lambda rng: 1e300 * rng.random((50, 40)), lambda rng: 1e-300 * rng.random((50, 40)),  # infinity, and 0
