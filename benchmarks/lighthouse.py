@@ -17,7 +17,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 SITE = Path(os.environ.get("SITE", Path(__file__).parents[1] / "_build/html"))
-PAGES = ["index", "full-rank", "where-the-paper-is-loose", "ledger/full-rank", "films", "equations"]
+PAGES = ["index", "losses", "remedies", "two-objectives", "full-rank", "api", "after-the-paper", "ledger/full-rank"]
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 AUDITS = ("first-contentful-paint", "largest-contentful-paint", "total-blocking-time", "cumulative-layout-shift")
 COMPRESSED = (".html", ".css", ".js", ".svg", ".json")

@@ -127,6 +127,9 @@ def looks(browser, url, size, *themes):
     if "?q=" in url:
         page.wait_for_selector("#search-results li", timeout=10_000)
     first_view = weight(url for url in local if url.startswith("file"))
+    # All sections at once (cosim.css), since all are looked at; with them come sliders that wait for theirs.
+    page.evaluate("document.documentElement.classList.add('again')")
+    page.wait_for_function("document.querySelectorAll('.cosim-explorer:not(.on)').length === 0", timeout=10_000)
     facts = page.evaluate(LOOK)
     widths = {}
     for screen in (SMALL, PHONE) if size == PHONE else (size,):  # the last is the one that is looked at
@@ -278,6 +281,54 @@ def test_keyboard_reaches_text_and_solutions(browser, built):
     page.keyboard.press("Enter")
     assert solution.locator("p").last.is_visible() and solution.locator("pre").last.is_visible()
     assert page.locator("mjx-container[tabindex]").count() == 0, "a formula must be no stop of Tab"
+    page.close()
+
+
+@pytest.mark.parametrize("chapter", ["full-rank", "losses"])
+def test_a_phone_leaves_far_sections_for_later_and_finds_every_place(browser, built, chapter):
+    """Sections that are not laid out have a height that is only guessed: who follows a link, or comes back, needs the true one."""
+    page = browser.new_page(viewport=PHONE, reduced_motion="reduce")
+    address = (built / f"book/{chapter}.html").as_uri()
+    top = "id => document.getElementById(id).getBoundingClientRect().top"
+    there = f"id => {{ const top = ({top})(id); return -5 < top && top < innerHeight / 2; }}"
+    skipped = """() => [...document.querySelectorAll('.bd-article > section > section')].filter(
+        section => !section.firstElementChild.checkVisibility({contentVisibilityAuto: true})).length"""
+    page.goto(address)
+    assert page.evaluate(skipped) > 3, "nothing is left for later, so nothing is tested"
+    places = page.evaluate("() => [...document.querySelectorAll('.bd-article [id^=eq-], .bd-article section section')].map(e => e.id)")
+    for place in reversed(places[:-3]):  # to the end at once, then backwards; the last ones can't be at the top
+        page.evaluate("id => { location.hash = id; }", place)
+        page.wait_for_function(there, arg=place, timeout=10_000)
+    for place in places[1:-3:4]:
+        page.goto("about:blank")
+        page.goto(f"{address}#{place}")
+        page.wait_for_function(there, arg=place, timeout=10_000)
+    assert page.evaluate(skipped) == 0
+    page.goto("about:blank")
+    page.goto(address)
+    page.reload()
+    page.wait_for_function(f"() => ({skipped})() === 0", timeout=10_000)
+    page.close()
+
+
+def test_sliders_of_a_far_section_come_when_it_does(browser, built):
+    page = browser.new_page(viewport=PHONE, reduced_motion="reduce")
+    page.goto((built / "book/two-objectives.html").as_uri())
+    sliders = page.locator(".cosim-explorer .live")
+    assert sliders.count() == 0, "a phone draws what nobody looks at yet"
+    page.locator(".cosim-explorer .static").scroll_into_view_if_needed()
+    sliders.wait_for(timeout=10_000)
+    page.close()
+
+
+def test_boxes_that_scroll_are_stops_of_tab_when_they_are_reached_and_not_measured_before(browser, built):
+    page = browser.new_page(viewport=PHONE, reduced_motion="reduce")
+    page.goto((built / "book/losses.html").as_uri())
+    box = page.evaluate_handle("""() => [...document.querySelectorAll('article pre')].findLast(
+        pre => !pre.closest('details, .toggle-hidden') && pre.scrollWidth > pre.clientWidth)""").as_element()
+    assert box.evaluate("pre => pre.tabIndex") == -1, "the theme measures what is far away, and so lays it out (MEASURES of cosim_site)"
+    box.scroll_into_view_if_needed()
+    page.wait_for_function("pre => pre.tabIndex === 0", arg=box, timeout=10_000)
     page.close()
 
 

@@ -50,11 +50,16 @@ LEFT_OUT = re.compile(r'\s*<script src="[^"]*\b(?:searchtools|language_data|sear
 LATE = 'localStorage.getItem("theme") || "auto"'
 EARLY = ('(localStorage.getItem("mode") || "auto") !== "auto" ? localStorage.getItem("theme") : '
          'matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"')
+# As a page opens, the theme measures every box to see whether it scrolls, and changes it before it measures the next: the page
+# is laid out again and again, far sections too. site.js does the same as the boxes come to be shown.
+MEASURES = re.compile(r"(?<=\.forEach\(e=>\{)e\.tabIndex=e\.scrollWidth[^{}]*")
 
 
 def quicken(site):
     for path in site.rglob("*.html"):
         path.write_text(LEFT_OUT.sub("", path.read_text(encoding="utf-8")).replace(LATE, EARLY), encoding="utf-8")
+    theme = site / "_static/scripts/pydata-sphinx-theme.js"
+    theme.write_text(MEASURES.sub("", theme.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def build_wheel(root, folder):

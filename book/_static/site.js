@@ -13,6 +13,9 @@ const boxes = new ResizeObserver(entries => {
 });
 const observe = selector => document.querySelectorAll(selector).forEach(box => boxes.observe(box));
 
+// Who reloads a page or goes back is shown the place of before, which needs the heights of all sections (cosim.css).
+if (performance.getEntriesByType("navigation")[0]?.type !== "navigate") document.documentElement.classList.add("again");
+
 addEventListener("load", () => {
   // The link around the book's title stands outside of every landmark.
   const logo = document.querySelector(".navbar-brand")?.parentElement;
