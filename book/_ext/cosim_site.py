@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 
 import nbformat
 from docutils import nodes
+from PIL import Image
 from sphinx.errors import ConfigError
 
 ABOUT = ("An executable companion to 'Is Cosine-Similarity of Embeddings Really About Similarity?': "
@@ -163,6 +164,17 @@ def keep_columns(match):
     return f'{match[1]}<pre class="columns">{match[2]}</pre>' if len(columns) > 1 and max(map(len, lines)) <= 80 else match[0]
 
 
+FIGURE = re.compile(r'<img (?P<rest>[^>]*src="(?P<address>[^"]*_images/(?P<name>[^"]*))"[^>]*>)')
+
+
+def enlargeable(app, figure):
+    """A figure opens by itself. Its size is said, so that its place is kept until it is there: links into a page land right."""
+    source = next(uri for uri, name in app.builder.images.items() if name == figure["name"])
+    with Image.open(Path(app.srcdir, source)) as image:
+        width, height = image.size
+    return f'<a href="{figure["address"]}"><img width="{width}" height="{height}" {figure["rest"]}</a>'
+
+
 def complete_page(app, pagename, templatename, context, doctree):
     """Description and social card, a link to how to cite, and links that open what they should."""
     open_published_notebook(context)
@@ -174,7 +186,7 @@ def complete_page(app, pagename, templatename, context, doctree):
     if "body" in context and app.builder.name == "html":
         context["body"] = re.sub(r"(<td>[^<]*) ± ", "\\1\u00a0±\u00a0", context["body"])
         context["body"] = PRINTED.sub(keep_columns, context["body"])
-        context["body"] = re.sub(r'<img [^>]*src="([^"]*_images/[^"]*)"[^>]*>', r'<a href="\1">\g<0></a>', context["body"])
+        context["body"] = FIGURE.sub(lambda figure: enlargeable(app, figure), context["body"])
     site = app.config.html_baseurl
     tags = {"description": description(doctree), "og:description": description(doctree), "og:type": "article",
             "og:title": re.sub(r"<[^>]*>", "", context.get("title", "")), "og:site_name": app.config.html_title}

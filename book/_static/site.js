@@ -27,6 +27,10 @@ addEventListener("load", () => {
   // The empty corners of a table are no headers.
   for (const th of document.querySelectorAll("th"))
     if (!th.textContent.trim()) th.replaceWith(document.createElement("td"));
+  // Who prints is not kept waiting for the fonts of formulas that were not shown yet.
+  const used = new Set(["MJXZERO", "MJXTEX"]);
+  document.querySelectorAll("mjx-c[class*=TEX]").forEach(glyph => used.add(`MJX${glyph.className.split(" ").at(-1)}`));
+  document.fonts.forEach(font => { if (used.has(font.family.replaceAll('"', ""))) font.load().catch(() => {}); });
   observe("pre, .pst-scrollable-table-container, .cell_output .output, dl.py table, div.math, span.math, mjx-container[display=true]");
 });
 
