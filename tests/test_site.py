@@ -84,6 +84,8 @@ LOOK = r"""async () => {
 }"""
 OF_COLOUR = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}  # all that another theme can change
 LOCAL = ("file", "data", "blob")
+# What is far below waits on a phone, sliders with it, and a box that waits cuts off what is too wide (cosim.css): all is to be looked at.
+ALL_AT_ONCE = "section { content-visibility: visible !important; contain: none !important; }"
 WIDTH = "() => document.documentElement.scrollWidth"
 
 AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -128,8 +130,7 @@ def looks(browser, url, size, *themes):
     if "?q=" in url:
         page.wait_for_selector("#search-results li", timeout=10_000)
     first_view = weight(url for url in local if url.startswith("file"))
-    # All sections at once (cosim.css), since all are looked at; with them come sliders that wait for theirs.
-    page.evaluate("document.documentElement.classList.add('again')")
+    page.add_style_tag(content=ALL_AT_ONCE)
     page.wait_for_function("document.querySelectorAll('.cosim-explorer:not(.on)').length === 0", timeout=10_000)
     facts = page.evaluate(LOOK)
     widths = {}
@@ -495,6 +496,8 @@ WRONG = {
     "file name as alt text": (f'<img alt="a.png" src="{DOT}">', describes_every_image),
     "missing image": ('<img alt="A dot." src="missing.png">', loads_every_image),
     "wide table": ('<div style="width: 600px">x</div>', never_scrolls_sideways),
+    "wide table far below": ('<section style="content-visibility: auto; margin-top: 9000px"><div style="width: 600px">x</div></section>',
+                             never_scrolls_sideways),
     "wide folded table": ('<details><div style="width: 600px">x</div></details>', never_scrolls_sideways),
     "formula cut off at the right": (
         rf'<p style="overflow: hidden"><span class="math">\({{{LONG}}}\)</span></p>', shows_formulas_whole),
@@ -505,6 +508,8 @@ WRONG = {
     "pale text": ('<p style="color: #bbb">Pale.</p>', is_accessible),
     "pale text in dark mode": ("<style>@media (prefers-color-scheme: dark) {p {color: #333; background: #222}}</style>"
                                "<p>Pale.</p>", is_accessible),
+    "pale text far below": ('<section style="content-visibility: auto; margin-top: 9000px"><p style="color: #bbb">Pale.</p></section>',
+                            is_accessible),
     "button without a name": ("<button></button>", is_accessible),
     "heavy page": (f"<!-- {random.Random(0).randbytes(1_000_000).hex()} -->", loads_quickly),
     "no description": ("<script>document.querySelector('meta[name=description]').remove()</script>", has_description),
