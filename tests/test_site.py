@@ -77,7 +77,8 @@ LOOK = r"""async () => {
     cut_off: all('article mjx-container').filter(cut).map(e => e.innerText.replace(/\s+/g, ' ').slice(0, 60)),
     images: all('img').filter(e => !e.closest('[aria-hidden=true]')).map(
       e => ({src: e.getAttribute('src').slice(-60), alt: e.alt, loaded: e.naturalWidth > 0,
-            kept: !e.src.includes('_images/') || e.getAttribute('width') == e.naturalWidth && e.getAttribute('height') == e.naturalHeight})),
+            kept: !e.src.includes('_images/') || e.getAttribute('width') == e.naturalWidth && e.getAttribute('height') == e.naturalHeight
+              && Math.abs(e.width / e.height * e.naturalHeight / e.naturalWidth - 1) < 0.05})),
     results: all('#search-results li').length,
     height: document.documentElement.scrollHeight,
   };
@@ -200,7 +201,7 @@ def describes_every_image(facts):
 
 
 def loads_every_image(facts):
-    return [f"image that does not load, or whose place is not kept until then: {image['src']}"
+    return [f"image that does not load, whose place is not kept until then, or out of shape: {image['src']}"
             for image in facts["images"] if not (image["loaded"] and image["kept"])]
 
 
