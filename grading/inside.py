@@ -19,7 +19,6 @@ SOURCE_OF_FONTS = "/tmp/fonts"  # matplotlib's list of fonts, made once outside:
 
 def execute(job):
     """Run the cells in a kernel; return for each whether it ran, whether it failed, and its outputs."""
-    sys.modules["rfc3987_syntax"] = None  # jsonschema would load this grammar, for a second, and nothing here needs it
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     from nbclient.exceptions import DeadKernelError

@@ -29,7 +29,7 @@ from grading.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 GRADE, TRIAL, RELEASE = (["-m", f"grading.{name}"] for name in ("grade", "trial", "release"))
-LIMITS = ["--cell-seconds", "10", "--seconds", "100", "--memory", "1000", "--output", "5"]
+LIMITS = ["--cell-seconds", "10", "--seconds", "100", "--memory", "1000", "--output", "5", "--processes", "64"]
 
 META = ":nbgrader: {{grade_id: {}, cell_type: code, grade: {}, locked: {}, solution: {}, task: false, schema_version: 3{}}}"
 SETUP = META.format("setup", "false", "true", "false", "")
@@ -392,7 +392,7 @@ def batch(masters, released, tmp_path_factory):
     (sub / "inner-link").mkdir()
     (sub / "inner-link" / "tiny.ipynb").symlink_to(sub / "a-right" / "tiny.ipynb")
     hand_in("z-right", notebook(released, RIGHT))
-    run = grader(*GRADE, sub, out, "--masters", masters, *LIMITS, COURSE_SECRET="do not tell")
+    run = grader(*GRADE, sub, out, "--masters", masters, *LIMITS, "--workers", 3, COURSE_SECRET="do not tell")
     server.close()
     return sub, out, visitors, run
 

@@ -85,26 +85,64 @@ LOOK = r"""async () => {
 }"""
 OF_COLOUR = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}  # all that another theme can change
 LOCAL = ("file", "data", "blob")
-# What is far below waits on a phone, sliders with it, and a box that waits cuts off what is too wide (cosim.css): all is to be looked at.
-ALL_AT_ONCE = "section { content-visibility: visible !important; contain: none !important; }"
+# What is far below waits on a phone, sliders with it, and a box that waits cuts off what is too wide (cosim.css); the contents
+# beside the text scroll, and show a part: all is to be looked at.
+ALL_AT_ONCE = "section { content-visibility: visible !important; contain: none !important; } .bd-sidebar { max-height: none !important; }"
 WIDTH = "() => document.documentElement.scrollWidth"
 
 AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-# Code has some ten colours and thousands of words, and formulas have the colour of their text: one word of each colour and
-# one formula in a line stay on the page, since axe's time grows with all that stands there.
+# Axe's time grows with all that stands there. Code has some ten colours and thousands of words: one word of each stays. Formulas have
+# the colour of their text: the first stays, others in lines go, those in boxes of their own, which may scroll, leave a letter of their size.
 LEAVE_ONE_OF_EACH = """() => {
-  const seen = new Set();
-  for (const e of document.querySelectorAll('.highlight span[class]:not(:has(*)), span.math'))
-    seen.has(e.className) ? e.replaceWith(e.matches('.math') ? '' : e.textContent) : seen.add(e.className);
+  const all = selector => [...document.querySelectorAll(selector)], seen = new Set();
+  for (const word of all('.highlight span[class]:not(:has(*))'))
+    seen.has(word.className) ? word.replaceWith(word.textContent) : seen.add(word.className);
+  for (const formula of all('.math').slice(1)) {
+    if (formula.matches('span')) {
+      formula.remove();
+      continue;
+    }
+    const glyphs = formula.querySelector('mjx-math');
+    if (!glyphs) continue;  // not typeset, as another check says
+    const {width, height} = glyphs.getBoundingClientRect();
+    glyphs.style.cssText = `display: block; width: ${width}px; height: ${height}px`;
+    glyphs.textContent = 'x';
+    formula.querySelector('mjx-assistive-mml')?.remove();
+  }
 }"""
+# Contrast is looked at once for each look: the longest of the texts that have the same style and stand in boxes of the same
+# styles, all the way up; what is out of the flow may lie over something else, and is looked at whatever it looks like.
+STYLES = ["color", "webkitTextFillColor", "webkitTextStroke", "textShadow", "fontSize", "fontWeight", "fontFamily", "backgroundColor", "backgroundImage",
+         "backgroundClip", "opacity", "mixBlendMode", "filter", "visibility", "display", "clipPath"]
 # WCAG 2.2 A and AA, and best practice. Rules may be named; else all of them are looked at.
 RUN_AXE = """async rules => {
   document.getAnimations().forEach(e => e.finish());
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const looks = new Map(), names = new Map(), longest = new Map();
+  const look = e => {  // a number for the looks of an element and of what it stands in
+    if (!e || looks.has(e)) return looks.get(e);
+    const style = getComputedStyle(e), alone = ['absolute', 'fixed', 'sticky'].includes(style.position) && looks.size;
+    const name = [look(e.parentElement), alone, ...STYLES.map(part => style[part])].join('|');
+    names.has(name) || names.set(name, names.size);
+    looks.set(e, names.get(name));
+    return names.get(name);
+  };
+  for (const e of document.body.querySelectorAll('*')) {
+    e.removeAttribute('data-look');
+    const text = [...e.childNodes].filter(part => part.nodeType === Node.TEXT_NODE).map(part => part.data.trim()).join('');
+    const length = e.matches('input, select, textarea') ? Infinity : text.length;
+    if (length > (longest.get(look(e))?.length ?? 0)) longest.set(look(e), {e, length});
+  }
+  longest.forEach(({e}) => e.setAttribute('data-look', ''));
+  axe.configure({rules: [{id: 'color-contrast', selector: '[data-look]'}]});
   const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-  const found = await axe.run({runOnly: rules || tags, resultTypes: ['violations'], preload: false});
-  return found.violations.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 150)}`));
-}"""
+  const found = await axe.run({runOnly: rules || tags, resultTypes: ['violations', 'incomplete'], preload: false});
+  // Of the contrast of a text axe may say that it can't tell: then it has not been looked at. A letter passes, and what stands over an image
+  // or in a cell across rows, which axe takes to lie over it.
+  const cannot_tell = found.incomplete.filter(rule => rule.id === 'color-contrast').map(rule => ({id: 'cannot tell the contrast', nodes:
+    rule.nodes.filter(node => !['shortTextContent', 'imgNode'].includes(node.any[0].data.messageKey) && !node.html.startsWith('<th rowspan'))}));
+  return [...found.violations, ...cannot_tell].flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 150)}`));
+}""".replace("STYLES", str(STYLES))
 
 
 def weight(urls):
