@@ -114,8 +114,10 @@ LEAVE_ONE_OF_EACH = """() => {
 # styles, all the way up; what is out of the flow may lie over something else, and is looked at whatever it looks like.
 STYLES = ["color", "webkitTextFillColor", "webkitTextStroke", "textShadow", "fontSize", "fontWeight", "fontFamily", "backgroundColor", "backgroundImage",
          "backgroundClip", "opacity", "mixBlendMode", "filter", "visibility", "display", "clipPath"]
-# WCAG 2.2 A and AA, and best practice. Rules may be named; else all of them are looked at.
-RUN_AXE = """async rules => {
+# WCAG 2.2 A and AA, and best practice. Rules may be named, else all of them are looked at; `untold` also reports texts of whose contrast
+# axe says that it can't tell, for then nobody has looked (a letter passes, and what stands over an image or in a cell across rows, which
+# axe takes to lie over it). Where one thing lies over others, as a preview does, it can't tell.
+RUN_AXE = """async ({rules, untold} = {}) => {
   document.getAnimations().forEach(e => e.finish());
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
   const looks = new Map(), names = new Map(), longest = new Map();
@@ -137,10 +139,8 @@ RUN_AXE = """async rules => {
   axe.configure({rules: [{id: 'color-contrast', selector: '[data-look]'}]});
   const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
   const found = await axe.run({runOnly: rules || tags, resultTypes: ['violations', 'incomplete'], preload: false});
-  // Of the contrast of a text axe may say that it can't tell: then it has not been looked at. A letter passes, and what stands over an image
-  // or in a cell across rows, which axe takes to lie over it.
-  const cannot_tell = found.incomplete.filter(rule => rule.id === 'color-contrast').map(rule => ({id: 'cannot tell the contrast', nodes:
-    rule.nodes.filter(node => !['shortTextContent', 'imgNode'].includes(node.any[0].data.messageKey) && !node.html.startsWith('<th rowspan'))}));
+  const cannot_tell = (untold ? found.incomplete : []).filter(rule => rule.id === 'color-contrast').map(rule => ({id: 'cannot tell the contrast',
+    nodes: rule.nodes.filter(({any, html}) => !['shortTextContent', 'imgNode'].includes(any[0].data.messageKey) && !html.startsWith('<th rowspan'))}));
   return [...found.violations, ...cannot_tell].flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 150)}`));
 }""".replace("STYLES", str(STYLES))
 
@@ -182,7 +182,7 @@ def looks(browser, url, size, *themes):
     for theme in themes:
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         # After two frames: the theme follows the reader's wish with the next one.
-        violations = page.evaluate(RUN_AXE, OF_COLOUR if seen else None)
+        violations = page.evaluate(RUN_AXE, {"rules": OF_COLOUR if seen else None, "untold": True})
         seen.append({"preferred": theme, "theme": page.evaluate("document.documentElement.dataset.theme"), "violations": violations})
     context.close()
     same = {**facts, "widths": widths, "first_view": first_view, "external": external, "errors": errors}
