@@ -13,7 +13,7 @@ from bs4 import BeautifulSoup, NavigableString
 from guards import ROOT
 from pypdf import PdfReader
 from sphinx.errors import ConfigError
-from test_site import AXE, CHAPTERS, DESKTOP, LEDGER, MAX_HEIGHT, PHONE, RUN_AXE, browser, built  # noqa: F401
+from test_site import CHAPTERS, DESKTOP, LEDGER, MAX_HEIGHT, PHONE, browser, built, violations  # noqa: F401
 
 import cosim
 from cosim import claims
@@ -28,10 +28,14 @@ UNLINKED = ("a", "script", "style", "svg", "h1", "summary", "button", "select")
 
 
 @cache
-def article(path):
-    """A page's text; a formula is one sign in it, since no test here looks at what it is typeset from."""
+def parsed(path):
+    """A page; a formula is one sign in it, since no test here looks at what it is typeset from."""
     text = re.sub("<mjx-container.*?</mjx-container>", "…", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-    return BeautifulSoup(text, "html.parser").select_one("article")
+    return BeautifulSoup(text, "html.parser")
+
+
+def article(path):
+    return parsed(path).select_one("article")
 
 
 def words(soup):
@@ -197,8 +201,7 @@ def test_preview_on_hover(page, theme):
     hover(page, "claim-eq3-loss1-by-hand")
     page.wait_for_selector("#preview mjx-container")
     assert CLAIMS["eq3-loss1-by-hand"]["statement"] in box.inner_text() and not page.locator("#preview mjx-merror").count()
-    page.add_script_tag(content=AXE)
-    guards.assert_none(page.evaluate(RUN_AXE))
+    guards.assert_none(violations(page))
     box.hover()  # the pointer may go there
     page.wait_for_timeout(500)
     assert box.is_visible()
@@ -227,8 +230,7 @@ def test_preview_of_a_term(page):
     hover(page, "term-free-diagonal")
     page.wait_for_selector("#preview mjx-container")
     assert "no prediction changes" in page.inner_text("#preview")
-    page.add_script_tag(content=AXE)
-    guards.assert_none(page.evaluate(RUN_AXE))
+    guards.assert_none(violations(page))
 
 
 def test_preview_on_tap(page):
@@ -264,8 +266,7 @@ def test_filter_agrees_with_the_ledger_and_stands_in_the_address(page):
     again = page(view.url.partition("/html/")[2])
     again.wait_for_selector("#ledger-filter li")
     assert set(again.locator("#ledger-filter li > a:first-child").all_inner_texts()) == expected
-    again.add_script_tag(content=AXE)
-    guards.assert_none(again.evaluate(RUN_AXE))
+    guards.assert_none(violations(again))
     again.locator("#ledger-filter li a").first.click()
     again.wait_for_url("**/book/ledger/*.html#claim-*")
 
@@ -342,8 +343,7 @@ def test_search_hits_lead_somewhere(built):  # noqa: F811
     for record in records:
         page, _, anchor = record["u"].partition("#")
         if page not in ids:
-            soup = BeautifulSoup((built / page).read_text(encoding="utf-8"), "html.parser")
-            ids[page] = {tag["id"] for tag in soup.select("[id]")} | {""}
+            ids[page] = {tag["id"] for tag in parsed(built / page).select("[id]")} | {""}
         assert anchor in ids[page], record
     assert {record["s"] for record in records} >= set(CLAIMS) and len(records) > 500
     guards.assert_none(record["x"][:80] for record in records if re.search(r"</?[a-z]+[ >]|\\", record["x"]))
@@ -355,7 +355,7 @@ def test_search_hits_lead_somewhere(built):  # noqa: F811
 def test_descriptions_differ_and_are_about_the_page(built):  # noqa: F811
     found, problems = {}, []
     for page in [*CHAPTERS, *LEDGER]:
-        soup = BeautifulSoup((built / page).read_text(encoding="utf-8"), "html.parser")
+        soup = parsed(built / page)
         text = soup.select_one("meta[name=description]")["content"]
         shown = " ".join(soup.select_one("article").get_text().split())
         problems += [f"{page}: the same as {found.get(text)}"] * (text in found)
@@ -410,7 +410,7 @@ def test_every_page_as_plain_text(built):  # noqa: F811
 def test_every_page_can_be_cited(built):  # noqa: F811
     keys = set()
     for page in CHAPTERS:
-        soup = BeautifulSoup((built / page).read_text(encoding="utf-8"), "html.parser")
+        soup = parsed(built / page)
         tags = {tag["name"]: tag["content"] for tag in soup.select("meta[name^=citation_]")}
         text = soup.select_one("details.cite pre").get_text()
         assert tags["citation_title"] in soup.select_one("h1").get_text() and tags["citation_publication_date"] == "2026"

@@ -350,8 +350,6 @@ def batch(masters, released, tmp_path_factory):
     hand_in("half", notebook(released, ONE_WRONG))
     hand_in("hidden-double", notebook(released, RIGHT | {"double-answer": "def double(x):\n    return 2 * np.asarray(x) if len(x) == 2 else np.zeros(len(x))"}))
     hand_in("hidden-total", notebook(released, RIGHT | {"total-answer": "def total(x):\n    return np.sum(x) if len(x) == 2 else 35"}))
-    hand_in("endless", notebook(released, RIGHT | {"total-answer": "def total(x):\n    while True:\n        pass"}))
-    hand_in("stubborn", notebook(released, RIGHT, first=STUBBORN))
     hand_in("left-running", notebook(released, RIGHT, first=LEFT))
     hand_in("output", notebook(released, RIGHT, first=OUTPUT))
     hand_in("files", notebook(released, RIGHT, first=FILES))
@@ -392,7 +390,7 @@ def batch(masters, released, tmp_path_factory):
     (sub / "inner-link").mkdir()
     (sub / "inner-link" / "tiny.ipynb").symlink_to(sub / "a-right" / "tiny.ipynb")
     hand_in("z-right", notebook(released, RIGHT))
-    run = grader(*GRADE, sub, out, "--masters", masters, *LIMITS, "--workers", 3, COURSE_SECRET="do not tell")
+    run = grader(*GRADE, sub, out, "--masters", masters, *LIMITS, COURSE_SECRET="do not tell")
     server.close()
     return sub, out, visitors, run
 
@@ -400,7 +398,6 @@ def batch(masters, released, tmp_path_factory):
 DESERVED = {
     "hidden-double": ("ok", ONLY_TOTAL), "hidden-total": ("ok", {"double": 2, "total": 0}),
     "a-right": ("ok", FULL), "z-right": ("ok", FULL), "untouched": ("ok", NONE), "half": ("ok", ONLY_TOTAL),
-    "endless": ("timeout", {"double": 2, "total": 0}), "stubborn": ("timeout", None),
     "left-running": ("ok", FULL), "output": ("failed", None), "files": ("ok", FULL), "memory": ("failed", None), "herd": ("ok", FULL),
     "sys-exit": ("ok", FULL), "os-exit": ("failed", None),
     "deleted": ("ok", ONLY_TOTAL), "edited": ("ok", ONLY_TOTAL), "stripped": ("ok", ONLY_TOTAL),
@@ -425,12 +422,24 @@ def test_each_submission_gets_what_it_deserves(batch, student):
 
 
 def test_the_note_says_what_stopped(batch):
-    """The test that called an endless function; else the number of the cell in the student's own file."""
+    """The number of the cell in the student's own file."""
     sub, out, *_ = batch
-    grades, cells = read_grades(out), nbformat.read(sub / "os-exit" / "tiny.ipynb", as_version=4).cells
+    cells = nbformat.read(sub / "os-exit" / "tiny.ipynb", as_version=4).cells
     guilty = next(i for i, cell in enumerate(cells, 1) if "_exit" in cell.source)
-    assert grades["os-exit"]["note"].endswith(f"Python ended in cell {guilty}")
-    assert "stopped after 10 s: the test total" in grades["endless"]["note"]
+    assert read_grades(out)["os-exit"]["note"].endswith(f"Python ended in cell {guilty}")
+
+
+def test_what_comes_to_no_end_is_stopped(masters, released, tmp_path):
+    """With limits of their own, which are waited for, for those who compute and those who sleep."""
+    (tmp_path / "submissions").mkdir()
+    for student, nb in (("endless", notebook(released, RIGHT | {"total-answer": "def total(x):\n    while True:\n        pass"})),
+                        ("stubborn", notebook(released, RIGHT, first=STUBBORN))):
+        nbformat.write(nb, tmp_path / "submissions" / f"{student}_tiny.ipynb")
+    grader(*GRADE, tmp_path / "submissions", tmp_path / "out", "--masters", masters, "--cell-seconds", 4, "--seconds", 25)
+    grades = read_grades(tmp_path / "out")
+    assert [(grades[student]["status"], points(grades[student])) for student in ("endless", "stubborn")] == [
+        ("timeout", {"double": 2, "total": 0}), ("timeout", None)]
+    assert "stopped after 4 s: the test total" in grades["endless"]["note"] and "stopped after 25 s" in grades["stubborn"]["note"]
 
 
 def test_nobody_is_lost_or_added(batch):

@@ -97,7 +97,7 @@ LEAVE_ONE_OF_EACH = """() => {
   const all = selector => [...document.querySelectorAll(selector)], seen = new Set();
   for (const word of all('.highlight span[class]:not(:has(*))'))
     seen.has(word.className) ? word.replaceWith(word.textContent) : seen.add(word.className);
-  for (const formula of all('.math').slice(1)) {
+  for (const formula of all('article .math').slice(1)) {
     if (formula.matches('span')) {
       formula.remove();
       continue;
@@ -117,7 +117,7 @@ STYLES = ["color", "webkitTextFillColor", "webkitTextStroke", "textShadow", "fon
 # WCAG 2.2 A and AA, and best practice. Rules may be named, else all of them are looked at; `untold` also reports texts of whose contrast
 # axe says that it can't tell, for then nobody has looked (a letter passes, and what stands over an image or in a cell across rows, which
 # axe takes to lie over it). Where one thing lies over others, as a preview does, it can't tell.
-RUN_AXE = """async ({rules, untold} = {}) => {
+RUN_AXE = """async ({rules, untold}) => {
   document.getAnimations().forEach(e => e.finish());
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
   const looks = new Map(), names = new Map(), longest = new Map();
@@ -143,6 +143,13 @@ RUN_AXE = """async ({rules, untold} = {}) => {
     nodes: rule.nodes.filter(({any, html}) => !['shortTextContent', 'imgNode'].includes(any[0].data.messageKey) && !html.startsWith('<th rowspan'))}));
   return [...found.violations, ...cannot_tell].flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 150)}`));
 }""".replace("STYLES", str(STYLES))
+
+
+def violations(page, rules=None, untold=False):
+    """What axe finds on a page as it is."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.add_script_tag(content=AXE)
+    return page.evaluate(RUN_AXE, {"rules": rules, "untold": untold})
 
 
 def weight(urls):
@@ -177,13 +184,12 @@ def looks(browser, url, size, *themes):
         page.set_viewport_size(screen)
         widths[screen["width"]] = page.evaluate(WIDTH)
     page.evaluate(LEAVE_ONE_OF_EACH)
-    page.add_script_tag(content=AXE)
     seen = []
     for theme in themes:
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         # After two frames: the theme follows the reader's wish with the next one.
-        violations = page.evaluate(RUN_AXE, {"rules": OF_COLOUR if seen else None, "untold": True})
-        seen.append({"preferred": theme, "theme": page.evaluate("document.documentElement.dataset.theme"), "violations": violations})
+        found = violations(page, OF_COLOUR if seen else None, untold=True)
+        seen.append({"preferred": theme, "theme": page.evaluate("document.documentElement.dataset.theme"), "violations": found})
     context.close()
     same = {**facts, "widths": widths, "first_view": first_view, "external": external, "errors": errors}
     return [{**same, **of_theme} for of_theme in seen]
