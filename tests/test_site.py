@@ -526,6 +526,7 @@ GOOD = r"""<p>A formula <span class="math">\(a_1\)</span>, <code>$HOME</code>.</
 <div class="math">\[x = y \tag{1}\]</div>
 <img alt="A dot." src="{dot}">""".replace("{dot}", DOT)
 LONG = "x + " * 40 + "x"
+LIKE = "<p>A text that anybody can read.</p>"
 WRONG = {
     "external script": ('<script src="https://example.org/a.js"></script>', loads_nothing_from_elsewhere),
     "external image": ('<img alt="A dot." src="https://example.org/a.png">', loads_nothing_from_elsewhere),
@@ -555,6 +556,14 @@ WRONG = {
                                "<p>Pale.</p>", is_accessible),
     "pale text far below": ('<section style="content-visibility: auto; margin-top: 9000px"><p style="color: #bbb">Pale.</p></section>',
                             is_accessible),
+    # Of each look one text is looked at: these differ in their looks from the longer one before them, or lie over something else.
+    "pale word among others": (f'{LIKE}<p style="color: #bbb">Pale.</p>', is_accessible),
+    "pale if small": ('<p style="color: #888; font-size: 30px">Pale, but large enough.</p><p style="color: #888">Pale.</p>', is_accessible),
+    "dark text in a dark box": (f'{LIKE}<div style="background: #444"><div><p>Dark.</p></div></div>', is_accessible),
+    "dark text over a dark box": (f'<p style="position: absolute">Not so dark.</p>{LIKE * 3}<div style="height: 4em; background: #444"></div>'
+                                  '<p style="position: absolute; margin-top: -3em">Dark.</p>', is_accessible),
+    "half-covered text": ('<div style="position: relative"><p>Covered.</p><div style="position: absolute; inset: 0 97% 0 0; background: #fff"></div></div>',
+                          is_accessible),
     "button without a name": ("<button></button>", is_accessible),
     "heavy page": (f"<!-- {random.Random(0).randbytes(1_000_000).hex()} -->", loads_quickly),
     "no description": ("<script>document.querySelector('meta[name=description]').remove()</script>", has_description),
