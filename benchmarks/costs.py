@@ -294,7 +294,9 @@ def machine():
 
 def main(word=""):
     record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() and word else dict(rows={})
+    left = record.get("machine", {}).get("libraries", {})  # of the rows that stay
     record["machine"] = machine()
+    record["machine"]["libraries"] = left | record["machine"]["libraries"]
     for row in [row for row in ROWS if word in row]:
         found = measure(row)
         bars = list(missed(row, found))
