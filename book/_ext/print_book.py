@@ -105,14 +105,19 @@ def one_page(site, names):
             f'{front(config["title"], config["author"], titles, names)}{"".join(map(str, articles.values()))}</body></html>')
 
 
+def launch(playwright, *flags):
+    """Chromium without windows, which takes a quarter less of a processor, or with; if neither is installed, the one that Playwright installs."""
+    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    return playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", *flags])
+
+
 def print_book(site, target, *names):
     site = Path(site).resolve()
     names = names or [name for _, pages in parts() for name in pages]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         source = Path(folder, "book.html")
         source.write_text(one_page(site, names), encoding="utf-8")
-        path = shutil.which("chromium") or playwright.chromium.executable_path
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = launch(playwright)
         page = browser.new_page(color_scheme="light")
         page.set_default_timeout(1000 * SECONDS)
         page.goto(source.as_uri())
