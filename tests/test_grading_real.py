@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import nbformat
 import numpy as np
 import pytest
-from test_grading import GRADE, RELEASE, ROOT, TRIAL, grader, read_grades, read_rows
+from test_grading import GRADE, RELEASE, ROOT, TRIAL, grader, in_a_process, read_grades, read_rows
 from test_site import browser  # noqa: F401
 
 from grading import course, leaks, outside, sandbox
@@ -19,7 +19,7 @@ from grading import course, leaks, outside, sandbox
 def handed_out(tmp_path_factory):
     """The student notebooks of the real assignments, as they are in their zips."""
     out = tmp_path_factory.mktemp("handed-out")
-    grader(*RELEASE, out)
+    grader(*RELEASE, out, run=in_a_process)
     notebooks = {}
     for path in out.glob("*.zip"):
         with zipfile.ZipFile(path) as archive:
@@ -61,7 +61,7 @@ def test_the_real_assignments_through_the_grader(browser, tmp_path):  # noqa: F8
 
     found = course.masters()
     assert len(found) == 7
-    run = grader(*TRIAL, tmp_path, "--count", 2 * len(found), check=False)
+    run = grader(*TRIAL, tmp_path, "--count", 2 * len(found), check=False, run=in_a_process)
     assert run.returncode == 0, run.stdout + run.stderr
     for i, row in enumerate(sorted(read_grades(tmp_path / "grades").values(), key=lambda row: row["student"])):
         master = found[row["assignment"]].read_text(encoding="utf-8")
