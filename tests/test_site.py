@@ -11,6 +11,7 @@ import re
 import sys
 from contextlib import contextmanager
 from functools import cache
+from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,7 +19,6 @@ from urllib.request import url2pathname
 
 import guards
 import pytest
-from bs4 import BeautifulSoup
 from guards import ROOT
 from playwright.sync_api import Error, sync_playwright
 
@@ -486,23 +486,35 @@ def test_404_leads_back_from_any_depth(browser, built, address):
 # --- links and index, without a browser -------------------------------------------------------
 
 
+class Links(HTMLParser):
+    """Where a page leads, and the places that can be led to. (Without a tree, which would take most of the time.)"""
+
+    def __init__(self, text):
+        super().__init__()
+        self.places, self.links = set(), set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        value = dict(attributes)
+        self.places |= {value.get("id"), value.get("name") if tag == "a" else None}
+        self.links |= {value.get("href"), value.get("src")}
+        if tag == "meta" and (value.get("http-equiv") or "").lower() == "refresh":
+            self.links.add(value["content"].partition("url=")[2])
+
+
 def link_problems(site):
     """Links within the site whose page, file or #anchor does not exist."""
-    pages = {path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    pages = {path: Links(path.read_text(encoding="utf-8"))
              for path in site.rglob("*.html") if not path.relative_to(site).parts[0].startswith("_")}
-    ids = {path: {tag.get("id") or tag.get("name") for tag in soup.select("[id], a[name]")}
-           for path, soup in pages.items()}
     found = []
-    for path, soup in pages.items():
-        links = [tag.get("href") or tag.get("src") for tag in soup.select("[href], [src]")]
-        links += [tag["content"].partition("url=")[2] for tag in soup.select("meta[http-equiv=Refresh i]")]
-        for link in sorted(set(filter(None, links))):
+    for path, page in pages.items():
+        for link in sorted(filter(None, page.links)):
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             anchor = unquote(parts.fragment)
-            if not target.is_file() or anchor and target in ids and anchor not in ids[target]:
+            if not target.is_file() or anchor and target in pages and anchor not in pages[target].places:
                 found.append(f"{path.relative_to(site)}: dead link {link}")
     return found
 
@@ -624,6 +636,7 @@ def test_check_sees_what_is_wrong(look_at, body, check):
 def test_links_that_lead_nowhere_are_seen(tmp_path):
     (tmp_path / "a.html").write_text('<p id="x"><a href="b.html#y">1</a><a href="b.html#x">2</a><a href="#z">3</a>'
                                      '<a href="#x">4</a><a href="c.html">5</a><img src="d.png">'
-                                     '<a href="https://example.org/e">6</a>', encoding="utf-8")
-    (tmp_path / "b.html").write_text('<p id="y">', encoding="utf-8")
-    assert link_problems(tmp_path) == [f"a.html: dead link {link}" for link in ("#z", "b.html#x", "c.html", "d.png")]
+                                     '<a href="https://example.org/e">6</a><a href="b.html#w&amp;v">7</a><a href="a.html?q=1#x">8</a>'
+                                     '<meta http-equiv="REFRESH" content="0; url=f.html">', encoding="utf-8")
+    (tmp_path / "b.html").write_text('<p id="y"><a name="w&amp;v">', encoding="utf-8")
+    assert link_problems(tmp_path) == [f"a.html: dead link {link}" for link in ("#z", "b.html#x", "c.html", "d.png", "f.html")]
