@@ -11,7 +11,7 @@
 # make mutations  plant mistakes and count which claims they turn red, or in some: CHAPTERS="index" (can be interrupted)
 # make assignments  the student notebooks, one zip each, into release/ (see the chapter for teachers)
 # make grade     grade SUBMISSIONS=folder into OUT=folder; what is done already is not done again
-# make grade-trial  grade 100 made-up students and compare with what they were seeded with (13 minutes of a processor)
+# make grade-trial  grade 100 made-up students and compare with what they were seeded with (9 minutes of a processor)
 # make grade-measure  how sure the checks are, over 10,000 seeds or SEEDS (an hour or two)
 # make similar   which hand-ins in SUBMISSIONS have code in common, into OUT/similar.csv
 # make solutions  the model solutions as notebooks, without hidden tests, into release/
