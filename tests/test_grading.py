@@ -766,7 +766,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(masters, released, tmp_path
 def test_no_sandbox_no_grading_unless_told_so(masters, released, tmp_path):
     sub = tmp_path / "submissions"
     sub.mkdir()
-    nbformat.write(notebook(released, RIGHT), sub / "one_tiny.ipynb")
+    nbformat.write(notebook(released, RIGHT, last="import os; print(os.getpid())"), sub / "one_tiny.ipynb")
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "prlimit").symlink_to(shutil.which("prlimit"))
@@ -781,6 +781,10 @@ def test_no_sandbox_no_grading_unless_told_so(masters, released, tmp_path):
     told = grader(*GRADE, sub, tmp_path / "out", "--masters", masters, PATH=str(tools), ALLOW_UNSANDBOXED="1")
     assert "WITHOUT a sandbox" in told.stderr
     assert points(read_grades(tmp_path / "out")["one"]) == FULL
+    kernel, end = int(kept(tmp_path / "out", "one").cells[-1].outputs[0].text), time.monotonic() + 100
+    while psutil.pid_exists(kernel) and time.monotonic() < end:  # nobody waits for it, and no sandbox ends it
+        time.sleep(0.1)
+    assert not psutil.pid_exists(kernel)
 
 
 def test_each_student_has_data_of_their_own(masters, tmp_path):

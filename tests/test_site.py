@@ -293,7 +293,7 @@ def browser():
         try:
             browser = launch(playwright, *FLAGS)
         except Error as error:
-            pytest.fail(f"no chromium, so the site was not tested: `apt-get install chromium-headless-shell` or "
+            pytest.fail("no chromium, so the site was not tested: `apt-get install chromium-headless-shell` or "
                         f"`python -m playwright install --only-shell chromium`. {error}", pytrace=False)
         with browser:
             yield browser
