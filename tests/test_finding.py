@@ -215,6 +215,9 @@ def test_preview_on_focus(page):
     page.keyboard.press("Tab")  # the keyboard is in use, so that focus is shown
     link.focus()
     page.wait_for_selector("#preview:not([hidden])")
+    for x in (200, 5):  # it stays, wherever the pointer lies or moves: the page may also move under it
+        page.mouse.move(x, 300)
+    page.wait_for_timeout(500)
     assert link.get_attribute("aria-describedby") == "preview" and "cosim.loss_product" in page.inner_text("#preview")
     page.keyboard.press("Escape")
     assert not page.locator("#preview").is_visible() and link.get_attribute("aria-describedby") is None

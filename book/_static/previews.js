@@ -68,9 +68,8 @@ addEventListener("DOMContentLoaded", () => {
     const link = linkAt(event);
     if (event.pointerType === "touch") return;
     if (link && link !== owner) later(() => open(link), 250);
-    else if (link || box.contains(event.target)) clearTimeout(timer);
-    else if (owner) later(close, 250);
-    else clearTimeout(timer);
+    else if (owner && !link && !box.contains(event.target) && !owner.matches(":focus-visible")) later(close, 250);
+    else clearTimeout(timer);  // what the keyboard has opened stays open wherever the pointer lies
   });
   document.addEventListener("focusin", event => {
     if (linkAt(event)?.matches(":focus-visible")) open(linkAt(event));
