@@ -207,6 +207,10 @@ def test_preview_on_hover(page, theme):
     assert box.is_visible()
     page.keyboard.press("Escape")
     assert not box.is_visible()
+    hover(page, "claim-eq3-loss1-by-hand")
+    page.wait_for_selector("#preview:not([hidden])")
+    page.mouse.move(2, 2)  # what the pointer has opened closes when it leaves
+    page.wait_for_selector("#preview", state="hidden")
 
 
 def test_preview_on_focus(page):
